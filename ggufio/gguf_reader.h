@@ -1,7 +1,7 @@
 // Reads GGUF v2 and v3: memory-mapped, every field checked before it is used, split files opened as one.
 //
 // Limits enforced (formats: container): strings <= 1 GiB, arrays <= 2^30 elements, names < 64 bytes, <= 4 dimensions,
-// no duplicate keys or tensors, offsets in file order without gaps, the last tensor inside the file.
+// no empty or duplicate keys or tensors, offsets in file order without gaps, the last tensor inside the file.
 // An Error names the file, the tensor or key, and the reason in one sentence. Thread rules: const use from many threads.
 #pragma once
 
@@ -24,7 +24,7 @@ namespace vkq {
 /// One tensor's name, shape and place.
 struct TensorInfo {
 	std::string name;
-	uint32_t dimensions = 1;                  // 1..4, as written in the file
+	uint32_t dimensions = 1;                  // 0 (a scalar) to 4, as written in the file
 	std::array<uint64_t, 4> ne{1, 1, 1, 1};   // elements; ne[0] is the contiguous row length
 	TensorType type = TensorType::F32;
 	uint32_t shard = 0;                       // which file of a split model
@@ -62,6 +62,8 @@ public:
 
 	/// The tensor's bytes in the map. Page-cache backed; reading may fault pages in.
 	Bytes data(const TensorInfo& tensor) const;
+	/// Copies bytes of the tensor through the file descriptor: a file cut short meanwhile is kIo here, where touching the map is a signal.
+	Result<void> read(const TensorInfo& tensor, uint64_t first_byte, uint64_t bytes, std::byte* out) const;
 	/// Tells the kernel that these rows will be wanted soon / not again (page cache hints; no effect on correctness).
 	void willNeed(const TensorInfo& tensor, uint64_t first_byte, uint64_t bytes) const;
 	void doneWith(const TensorInfo& tensor, uint64_t first_byte, uint64_t bytes) const;

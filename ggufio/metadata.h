@@ -48,6 +48,8 @@ public:
 
 	/// Appends; a key that exists is removed first, so that it moves to the end (as the reference does).
 	void set(std::string key, MetaValue value);
+	/// Appends without looking: for parsers that know the key to be new.
+	void append(std::string key, MetaValue value);
 	/// Replaces the value in place when the key exists, appends otherwise.
 	void replace(std::string key, MetaValue value);
 	/// Whether it was there.

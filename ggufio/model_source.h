@@ -34,7 +34,10 @@ public:
 	virtual void doneWith(size_t tensor, uint64_t first_row, uint64_t rows) const = 0;
 };
 
-/// A GGUF file (or split) as a source. Tensors are in processing order: by layer number (none first), then name, bytewise.
+/// Processing order, which is also the reference's order of writing: by layer number (tensors of no layer first), then name, bytewise.
+bool tensorComesBefore(const TensorInfo& a, const TensorInfo& b);
+
+/// A GGUF file (or split) as a source. Tensors are in processing order.
 Result<std::unique_ptr<ModelSource>> openGgufSource(const std::filesystem::path& path);
 
 /// A directory, a .safetensors file or a model.safetensors.index.json (ggufio/huggingface.h).
