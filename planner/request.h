@@ -2,14 +2,13 @@
 #pragma once
 
 #include "arch/model.h"
+#include "core/units.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace vkq {
-
-constexpr uint64_t kKiB = 1024, kMiB = 1024 * kKiB, kGiB = 1024 * kMiB;
 
 /// One device as the planner sees it. The defaults are those of a discrete card of which only the memory is known.
 struct DeviceSpec {
