@@ -20,8 +20,9 @@ int64_t layerOf(std::string_view name) {
 
 class GgufSource final : public ModelSource {
 public:
-	GgufSource(GgufFile file, std::string name) : file_(std::move(file)), name_(std::move(name)), tensors_(file_.tensors().begin(), file_.tensors().end()) {
-		std::sort(tensors_.begin(), tensors_.end(), tensorComesBefore);
+	GgufSource(GgufFile file, std::string name, TensorOrder order)
+	    : file_(std::move(file)), name_(std::move(name)), tensors_(file_.tensors().begin(), file_.tensors().end()) {
+		if (order == TensorOrder::Processing) std::sort(tensors_.begin(), tensors_.end(), tensorComesBefore);
 		for (uint32_t shard = 0; shard < file_.shardCount(); ++shard) stored_bytes_ += file_.shardFileBytes(shard);
 	}
 
@@ -60,9 +61,9 @@ bool tensorComesBefore(const TensorInfo& a, const TensorInfo& b) {
 	return layer_a != layer_b ? layer_a < layer_b : a.name < b.name;
 }
 
-Result<std::unique_ptr<ModelSource>> openGgufSource(const std::filesystem::path& path) {
+Result<std::unique_ptr<ModelSource>> openGgufSource(const std::filesystem::path& path, TensorOrder order) {
 	VKQ_TRY(GgufFile file, GgufFile::open(path));
-	return std::unique_ptr<ModelSource>(std::make_unique<GgufSource>(std::move(file), path.string()));
+	return std::unique_ptr<ModelSource>(std::make_unique<GgufSource>(std::move(file), path.string(), order));
 }
 
 }  // namespace vkq

@@ -18,7 +18,7 @@ public:
 	virtual ~ModelSource() = default;
 
 	virtual const Metadata& metadata() const = 0;
-	virtual std::span<const TensorInfo> tensors() const = 0;   // shard and offset are of no concern to the reader
+	virtual std::span<const TensorInfo> tensors() const = 0;   // shard: of a split GGUF; offset is of no concern here
 	virtual uint64_t storedBytes() const = 0;                  // size of the input file(s)
 	virtual std::string name() const = 0;                      // for messages
 
@@ -37,8 +37,13 @@ public:
 /// Processing order, which is also the reference's order of writing: by layer number (tensors of no layer first), then name, bytewise.
 bool tensorComesBefore(const TensorInfo& a, const TensorInfo& b);
 
-/// A GGUF file (or split) as a source. Tensors are in processing order.
-Result<std::unique_ptr<ModelSource>> openGgufSource(const std::filesystem::path& path);
+enum class TensorOrder {
+	Processing,   // tensorComesBefore
+	Stored,       // shard after shard, as they lie in the files: for outputs that keep the input's split
+};
+
+/// A GGUF file (or split) as a source.
+Result<std::unique_ptr<ModelSource>> openGgufSource(const std::filesystem::path& path, TensorOrder order = TensorOrder::Processing);
 
 /// A directory, a .safetensors file or a model.safetensors.index.json (ggufio/huggingface.h).
 Result<std::unique_ptr<ModelSource>> openHuggingFaceSource(const std::filesystem::path& path);

@@ -12,6 +12,12 @@ std::filesystem::path splitPath(const std::filesystem::path& prefix, uint32_t sh
 	return prefix.string() + fmt::format("-{:05}-of-{:05}.gguf", shard + 1, count);
 }
 
+std::filesystem::path splitPrefix(const std::filesystem::path& output) {
+	if (const auto name = parseSplitPath(output)) return name->prefix;
+	auto prefix = output;
+	return output.extension() == ".gguf" ? prefix.replace_extension() : prefix;
+}
+
 std::optional<SplitName> parseSplitPath(const std::filesystem::path& path) {
 	const std::string text = path.string();
 	constexpr std::string_view kPattern = "-00001-of-00003.gguf";

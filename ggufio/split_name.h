@@ -17,6 +17,9 @@ inline constexpr uint32_t kMaxShards = 65535;   // split.count is a u16
 
 std::filesystem::path splitPath(const std::filesystem::path& prefix, uint32_t shard, uint32_t count);
 
+/// What a user named as the output -> the prefix: without ".gguf", or without the numbers if it names a part.
+std::filesystem::path splitPrefix(const std::filesystem::path& output);
+
 /// Nothing when the name is not of that form.
 std::optional<SplitName> parseSplitPath(const std::filesystem::path& path);
 
