@@ -1,0 +1,85 @@
+// What a format's file gives to the table in codec.cpp, and the loops over blocks that all formats share.
+// Internal to quant/: everyone else uses codec.h.
+#pragma once
+
+#include "core/half.h"
+#include "quant/format.h"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+// Functions so marked are compiled twice, the wider form chosen when the program starts. Neither form has fused
+// multiply-add, so both give the same bytes. Elsewhere than GCC on x86-64 Linux the plain form is all there is.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define VKQ_SIMD_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define VKQ_SIMD_CLONES
+#endif
+
+namespace vkq {
+
+struct Codec {
+	TensorType type;
+	bool uses_importance;
+	void (*encode)(const float* x, uint64_t row_elements, const float* importance, std::byte* out);
+	void (*decode)(const std::byte* in, uint64_t elements, float* out);
+	bool (*finite)(const std::byte* in, uint64_t elements);
+};
+
+extern const Codec kF32Codec, kF16Codec, kBf16Codec;
+extern const Codec kQ4_0Codec, kQ4_1Codec, kQ5_0Codec, kQ5_1Codec, kQ8_0Codec;
+extern const Codec kQ2_KCodec, kQ3_KCodec, kQ4_KCodec, kQ5_KCodec, kQ6_KCodec;
+extern const Codec kIq4NlCodec, kIq4XsCodec, kMxfp4Codec;
+
+/// Elements of the block that Block lays out: 32, or 256 for a super-block. Every Block has `static constexpr int kElements`.
+/// Blocks are built in a local and copied, so that neither file images nor buffers need any alignment.
+template <class Block, void (*kEncode)(const float* x, const float* importance, Block& block)>
+void encodeBlocks(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
+	for (uint64_t i = 0; i < row_elements; i += Block::kElements, out += sizeof(Block)) {
+		Block block;
+		kEncode(x + i, importance ? importance + i : nullptr, block);
+		std::memcpy(out, &block, sizeof(Block));
+	}
+}
+
+template <class Block, void (*kDecode)(const Block& block, float* out)>
+void decodeBlocks(const std::byte* in, uint64_t elements, float* out) {
+	for (uint64_t i = 0; i < elements; i += Block::kElements, in += sizeof(Block)) {
+		Block block;
+		std::memcpy(&block, in, sizeof(Block));
+		kDecode(block, out + i);
+	}
+}
+
+inline bool halfIsFinite(uint16_t half) { return (half & 0x7c00) != 0x7c00; }
+
+/// True if the named binary16 members of every block are finite.
+template <class Block, uint16_t Block::*... kScales>
+bool scalesFinite(const std::byte* in, uint64_t elements) {
+	for (uint64_t i = 0; i < elements; i += Block::kElements, in += sizeof(Block)) {
+		Block block;
+		std::memcpy(&block, in, sizeof(Block));
+		if (!(halfIsFinite(block.*kScales) && ...)) return false;
+	}
+	return true;
+}
+
+/// Cuts the fraction off. What does not fit an int becomes INT32_MIN, as the reference's machine instruction has it.
+inline int32_t truncateToInt(float value) {
+	return value >= -0x1p31f && value < 0x1p31f ? int32_t(value) : INT32_MIN;
+}
+
+/// The value of largest magnitude, with its sign; the first of equals.
+inline float signedExtreme(const float* x, int count, float* magnitude = nullptr) {
+	float extreme = 0, largest = 0;
+	for (int i = 0; i < count; ++i) {
+		const float size = std::fabs(x[i]);
+		if (size > largest) largest = size, extreme = x[i];
+	}
+	if (magnitude) *magnitude = largest;
+	return extreme;
+}
+
+}  // namespace vkq

@@ -1,0 +1,48 @@
+#include "quant/codec.h"
+
+#include "quant/block_codec.h"
+
+#include <cassert>
+
+namespace vkq {
+
+namespace {
+
+constexpr const Codec* kCodecs[] = {
+	&kF32Codec, &kF16Codec, &kBf16Codec, &kQ4_0Codec, &kQ8_0Codec, &kQ4_KCodec, &kQ5_KCodec, &kQ6_KCodec,
+};
+
+const Codec* findCodec(TensorType type) {
+	for (const Codec* codec : kCodecs)
+		if (codec->type == type) return codec;
+	return nullptr;
+}
+
+const Codec& codecOf(TensorType type) {
+	const Codec* codec = findCodec(type);
+	assert(codec && "the type has no codec");
+	return *codec;
+}
+
+}  // namespace
+
+bool hasHostCodec(TensorType type) { return findCodec(type) != nullptr; }
+
+void encodeRow(TensorType type, const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
+	assert(row_elements % typeInfo(type).block_elements == 0);
+	codecOf(type).encode(x, row_elements, importance, out);
+}
+
+void decodeRow(TensorType type, const std::byte* in, uint64_t elements, float* out) {
+	assert(elements % typeInfo(type).block_elements == 0);
+	codecOf(type).decode(in, elements, out);
+}
+
+bool scalesAreFinite(TensorType type, const std::byte* in, uint64_t elements) {
+	assert(elements % typeInfo(type).block_elements == 0);
+	return codecOf(type).finite(in, elements);
+}
+
+bool usesImportance(TensorType type) { return codecOf(type).uses_importance; }
+
+}  // namespace vkq

@@ -1,0 +1,91 @@
+// What the reference's tool makes of the sample model, tensor by tensor: our host encoders must give the same SHA-256.
+#include "ggufio/gguf_reader.h"
+#include "quant/codec.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <nettle/sha2.h>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <map>
+#include <set>
+
+using namespace vkq;
+
+namespace {
+
+const std::string kGolden = VKQ_SOURCE_DIR "/tests/golden/";
+
+std::string sha256(const std::vector<std::byte>& bytes) {
+	sha256_ctx context;
+	uint8_t digest[SHA256_DIGEST_SIZE];
+	sha256_init(&context);
+	sha256_update(&context, bytes.size(), reinterpret_cast<const uint8_t*>(bytes.data()));
+	sha256_digest(&context, sizeof(digest), digest);
+	std::string hex;
+	for (uint8_t byte : digest) hex += fmt::format("{:02x}", byte);
+	return hex;
+}
+
+GgufFile open(const std::string& path) {
+	auto file = GgufFile::open(path);
+	if (!file.ok()) throw std::runtime_error(file.error().message);
+	return std::move(file).value();
+}
+
+std::vector<float> floats(const GgufFile& file, const TensorInfo& tensor) {
+	std::vector<float> values(tensor.elements());
+	decodeRow(tensor.type, file.data(tensor).data(), tensor.elements(), values.data());
+	return values;
+}
+
+/// The mean squares of the importance file: sums over counts, which for a dense model are one number a tensor.
+std::map<std::string, std::vector<float>> importanceOf(const GgufFile& file) {
+	const std::string suffix = ".in_sum2";
+	std::map<std::string, std::vector<float>> importance;
+	for (const TensorInfo& tensor : file.tensors()) {
+		if (!tensor.name.ends_with(suffix)) continue;
+		const std::string name = tensor.name.substr(0, tensor.name.size() - suffix.size());
+		const float count = floats(file, *file.findTensor(name + ".counts"))[0];
+		std::vector<float> values = floats(file, tensor);
+		for (float& value : values) value /= count;
+		importance[name] = std::move(values);
+	}
+	return importance;
+}
+
+}  // namespace
+
+TEST(HostEncoders, GiveTheReferencesBytesForEveryTensorOfEveryFileType) {
+	const GgufFile model = open(VKQ_SOURCE_DIR "/models/orator-6m-f16.gguf");
+	const auto importance = importanceOf(open(kGolden + "orator-6m.imatrix.gguf"));
+	ASSERT_FALSE(importance.empty());
+	const auto golden = nlohmann::json::parse(std::ifstream(kGolden + "orator-6m.golden.json"));
+
+	std::map<std::string, std::vector<float>> weights;
+	std::set<std::string> seen;  // tensor, type, importance: most file types share most tensors
+	for (const auto& [file_type, facts] : golden["file_types"].items()) {
+		const bool with_importance = file_type.ends_with("+imatrix");
+		for (const auto& [name, fact] : facts["tensors"].items()) {
+			const auto type = typeFromName(fact["type"].get<std::string>());
+			ASSERT_TRUE(type.has_value());
+			if (!hasHostCodec(*type)) continue;
+			if (!seen.insert(fmt::format("{} {} {}", name, fact["type"].get<std::string>(), with_importance)).second) continue;
+			const TensorInfo* tensor = model.findTensor(name);
+			ASSERT_NE(tensor, nullptr) << name;
+			auto& values = weights[name];
+			if (values.empty()) values = floats(model, *tensor);
+
+			const auto found = importance.find(name);
+			const float* columns = with_importance && found != importance.end() ? found->second.data() : nullptr;
+			const uint64_t row_bytes = *typeBytes(*type, tensor->ne[0]);
+			std::vector<std::byte> encoded(row_bytes * tensor->rows());
+			for (uint64_t row = 0; row < tensor->rows(); ++row)
+				encodeRow(*type, values.data() + row * tensor->ne[0], tensor->ne[0], columns, encoded.data() + row * row_bytes);
+			EXPECT_EQ(encoded.size(), fact["bytes"].get<uint64_t>());
+			EXPECT_EQ(sha256(encoded), fact["sha256"].get<std::string>()) << name << " as " << file_type;
+			EXPECT_TRUE(scalesAreFinite(*type, encoded.data(), tensor->elements()));
+		}
+	}
+}
