@@ -1,0 +1,145 @@
+#include "quantize/plan.h"
+
+#include "arch/model.h"
+#include "core/text.h"
+#include "core/units.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+namespace vkq {
+
+namespace {
+
+/// Tensors that stay after --prune-layers, with blk.N renumbered without gaps.
+class LayerPruning {
+public:
+	explicit LayerPruning(const std::vector<uint32_t>& pruned) : pruned_(pruned) {}
+
+	/// The new name, or nothing when the tensor's layer is pruned.
+	std::optional<std::string> rename(const std::string& name) {
+		if (pruned_.empty() || !name.starts_with("blk.")) return name;
+		uint32_t layer = 0;
+		const char* first = name.data() + 4;
+		const auto [end, error] = std::from_chars(first, name.data() + name.size(), layer);
+		if (error != std::errc() || end == name.data() + name.size() || *end != '.') return name;
+		if (std::binary_search(pruned_.begin(), pruned_.end(), layer)) return std::nullopt;
+		const auto [found, is_new] = renumbered_.emplace(layer, uint32_t(renumbered_.size()));
+		return "blk." + std::to_string(found->second) + std::string(end, name.data() + name.size());
+	}
+	uint32_t layersKept() const { return uint32_t(renumbered_.size()); }
+
+private:
+	const std::vector<uint32_t>& pruned_;
+	std::map<uint32_t, uint32_t> renumbered_;
+};
+
+Metadata outputMetadata(const ModelSource& source, const QuantizeOptions& options, uint32_t layers_kept) {
+	Metadata metadata = source.metadata();
+	metadata.set("general.quantization_version", uint32_t(2));
+	metadata.set("general.file_type", uint32_t(options.mixture.target.file_type));
+	for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.remove(key);
+	for (const MetaEntry& entry : options.override_kv.entries()) metadata.set(entry.key, entry.value);
+	if (const Imatrix* imatrix = options.imatrix) {
+		// The reference keeps override strings in 128 bytes, the last of them zero.
+		metadata.set("quantize.imatrix.file", imatrix->file.substr(0, 127));
+		if (!imatrix->datasets.empty()) metadata.set("quantize.imatrix.dataset", imatrix->datasets[0].substr(0, 127));
+		metadata.set("quantize.imatrix.entries_count", uint32_t(imatrix->importance.size()));
+		if (imatrix->chunks > 0) metadata.set("quantize.imatrix.chunks_count", imatrix->chunks);
+	}
+	if (!options.prune_layers.empty())
+		if (const auto arch = metadata.string("general.architecture")) metadata.set(std::string(*arch) + ".block_count", layers_kept);
+	return metadata;
+}
+
+bool isFloat(TensorType type) { return type == TensorType::F32 || type == TensorType::F16 || type == TensorType::BF16; }
+
+/// The output's tensors, in order, with the name each has there and its source.
+struct Kept {
+	size_t source;
+	std::string name;
+};
+
+std::vector<Kept> keptTensors(const ModelSource& source, LayerPruning& pruning) {
+	std::vector<Kept> kept;
+	for (size_t i = 0; i < source.tensors().size(); ++i)
+		if (auto name = pruning.rename(source.tensors()[i].name)) kept.push_back({i, std::move(*name)});
+	return kept;
+}
+
+/// Types as the mixture wants them; every tensor as it is for COPY.
+Result<std::vector<MixtureChoice>> targetTypes(const ModelSource& source, const std::vector<Kept>& kept, const QuantizeOptions& options) {
+	std::vector<MixtureTensor> tensors;
+	for (const Kept& each : kept) {
+		const TensorInfo& info = source.tensors()[each.source];
+		tensors.push_back({each.name, info.dimensions, info.ne, info.type, options.imatrix && options.imatrix->importance.contains(info.name)});
+	}
+	if (options.copy) {
+		std::vector<MixtureChoice> choices;
+		for (const MixtureTensor& tensor : tensors) choices.push_back({tensor.type, false});
+		return choices;
+	}
+	MixtureOptions mixture = options.mixture;
+	mixture.have_imatrix = options.imatrix != nullptr;
+	return chooseTypes(mixtureModel(source.metadata()), tensors, mixture);
+}
+
+Result<void> checkConversion(const ModelSource& source, const TensorInfo& tensor, TensorType to, bool allow_requantize) {
+	if (tensor.type == to) return {};
+	if (typeInfo(tensor.type).quantized && !allow_requantize)
+		return fail(ErrorCode::kUnsupported, fmt::format("{} is already quantized: tensor {} is {}", source.name(), quote(tensor.name), typeName(tensor.type)),
+		            "start from the F16, BF16 or F32 model; or add --allow-requantize, which costs quality");
+	if (!isFloat(tensor.type) && !typeInfo(tensor.type).has_codec)
+		return fail(ErrorCode::kUnsupported, fmt::format("{}: tensor {} is {}, which cannot be decoded here", source.name(), quote(tensor.name), typeName(tensor.type)));
+	return {};
+}
+
+}  // namespace
+
+Result<QuantizePlan> planQuantization(const ModelSource& source, const QuantizeOptions& options) {
+	QuantizePlan plan;
+	plan.target = options.mixture.target;
+	LayerPruning pruning(options.prune_layers);
+	const std::vector<Kept> kept = keptTensors(source, pruning);
+	if (kept.empty()) return fail(ErrorCode::kInvalidData, fmt::format("{} has no tensors to quantize", source.name()));
+	VKQ_TRY(const auto choices, targetTypes(source, kept, options));
+	plan.metadata = outputMetadata(source, options, pruning.layersKept());
+
+	std::vector<TensorInfo> outputs;
+	for (size_t i = 0; i < kept.size(); ++i) {
+		const TensorInfo& from = source.tensors()[kept[i].source];
+		VKQ_CHECK(checkConversion(source, from, choices[i].type, options.allow_requantize));
+		TensorJob job{kept[i].source, from.type, choices[i].type, nullptr, choices[i].fell_back};
+		if (options.imatrix && !job.copies() && usesImportance(job.to)) job.importance = options.imatrix->find(from);
+		plan.jobs.push_back(job);
+		TensorInfo to = from;
+		to.name = kept[i].name;
+		to.type = choices[i].type;
+		outputs.push_back(std::move(to));
+		plan.weights += from.elements();
+		plan.source_tensor_bytes += from.bytes;
+	}
+	VKQ_TRY(plan.layout, layOutGguf(plan.metadata, std::move(outputs)));
+	for (const TensorInfo& tensor : plan.layout.tensors) plan.tensor_bytes += tensor.bytes;
+	return plan;
+}
+
+std::filesystem::path defaultOutput(const std::filesystem::path& input, std::string_view type) {
+	std::filesystem::path base = input;
+	if (!base.has_filename()) base = base.parent_path();   // "model/" is a directory too
+	const bool file = base.extension() == ".gguf" || base.extension() == ".safetensors";
+	std::string name = file ? base.stem().string() : base.filename().string();
+	std::string lowered = name;
+	std::transform(lowered.begin(), lowered.end(), lowered.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+	for (std::string_view suffix : {"-f16", "-bf16", "-f32", ".f16", ".bf16", ".f32"})
+		if (lowered.ends_with(suffix) && lowered.size() > suffix.size()) {
+			name.resize(name.size() - suffix.size());
+			break;
+		}
+	return base.parent_path() / fmt::format("{}-{}.gguf", name, type);
+}
+
+}  // namespace vkq
