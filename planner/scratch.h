@@ -13,7 +13,7 @@ enum class ScratchId : uint32_t {
 	Tokens,          // u32 [2][batch]: cache cell and position of each token
 	Residual,        // f32 [batch][n_embd]: the stream, alive throughout
 	Normed,          // f32 [batch][n_embd]: input of the products
-	Quantized,       // the same products' input in 8 bits: per 32 elements 32 codes, then (f32 scale, f32 sum)
+	Quantized,       // the same products' input in 8 bits: quantizedActivationBytes() of quant/device_layout.h
 	Query,           // f32 [batch][n_embd_q]
 	Key,             // f32 [batch][n_embd_kv]
 	Value,           // f32 [batch][n_embd_kv]
