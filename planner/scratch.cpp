@@ -15,7 +15,7 @@ constexpr uint32_t kMostSplits = 16;
 
 constexpr std::array<std::string_view, kScratchCount> kNames{
 	"tokens", "residual", "normed", "quantized input", "query", "key", "value", "attention output", "attention splits",
-	"router logits", "expert choice", "gate", "up", "down", "last rows", "logits"};
+	"router logits", "expert choice", "expert tokens", "gate", "up", "down", "last rows", "logits"};
 
 }  // namespace
 
@@ -41,7 +41,7 @@ std::vector<ScratchBuffer> scratchBuffers(const Hyperparameters& h, const StepSh
 		{Tokens, 2 * batch * kU32, Step::Embed, Step::Head},
 		{Residual, batch * h.n_embd * kF32, Step::Embed, Step::Head},
 		{Normed, batch * h.n_embd * kF32, Step::AttentionNorm, Step::GateUp},
-		{Quantized, divideUp(widest, 32) * 40, Step::AttentionNorm, Step::Head},
+		{Quantized, quantizedActivationBytes(alignUp(widest, 32), 1), Step::AttentionNorm, Step::Head},
 		{Query, batch * h.n_embd_q() * kF32, Step::Projections, Step::Attention},
 		{Key, batch * h.n_embd_kv() * kF32, Step::Projections, Step::Append},
 		{Value, batch * h.n_embd_kv() * kF32, Step::Projections, Step::Append},
@@ -49,6 +49,7 @@ std::vector<ScratchBuffer> scratchBuffers(const Hyperparameters& h, const StepSh
 		{AttentionSplits, splits > 1 ? splits * split_batch * h.n_head * (h.head_dim + 2ull) * kF32 : 0, Step::Attention, Step::Merge},
 		{RouterLogits, batch * h.n_expert * kF32, Step::Route, Step::Route},
 		{ExpertChoice, h.n_expert ? 2 * expert_rows * kU32 : 0, Step::Route, Step::Sum},
+		{ExpertTokens, h.n_expert * (1 + batch) * kU32, Step::Route, Step::Down},
 		{Gate, expert_rows * n_ff * kF32, Step::GateUp, Step::Down},
 		{Up, expert_rows * n_ff * kF32, Step::GateUp, Step::Activate},
 		{Down, h.n_expert ? expert_rows * h.n_embd * kF32 : 0, Step::Down, Step::Sum},

@@ -21,6 +21,7 @@ enum class ScratchId : uint32_t {
 	AttentionSplits, // f32 [splits][batch][n_head][head_dim + 2]: partial results with their maximum and sum
 	RouterLogits,    // f32 [batch][n_expert]
 	ExpertChoice,    // u32 and f32 [batch][n_expert_used]: which, and with what weight
+	ExpertTokens,    // u32 [n_expert][1 + batch]: how many tokens chose the expert, then their slots (token * n_expert_used + place)
 	Gate,            // f32 [rows][n_ff]; rows = batch, or batch * n_expert_used
 	Up,              // f32 [rows][n_ff]
 	Down,            // f32 [batch][n_expert_used][n_embd] before the experts are summed; dense models add in place
