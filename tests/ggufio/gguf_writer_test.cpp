@@ -5,7 +5,7 @@
 #include "ggufio/model_source.h"
 #include "ggufio/output_file.h"
 #include "ggufio/split_name.h"
-#include "temp_folder.h"
+#include "tests/temp_folder.h"
 
 #include <gtest/gtest.h>
 
