@@ -1,6 +1,7 @@
 #include "planner/scratch.h"
 
 #include "core/bytes.h"
+#include "quant/device_layout.h"
 
 #include <algorithm>
 #include <array>
