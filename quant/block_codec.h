@@ -5,6 +5,7 @@
 #include "core/half.h"
 #include "quant/format.h"
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -80,6 +81,22 @@ inline float signedExtreme(const float* x, int count, float* magnitude = nullptr
 	}
 	if (magnitude) *magnitude = largest;
 	return extreme;
+}
+
+/// signedExtreme() of a block of 32 in a form without branches: the largest magnitude (floats of one sign order as their
+/// bits do), then the first weight that has it.
+inline float signedExtreme32(const float* x) {
+	uint32_t largest = 0;
+	for (int j = 0; j < 32; ++j) {
+		const uint32_t magnitude = std::bit_cast<uint32_t>(x[j]) & 0x7fffffff;
+		largest = magnitude > largest ? magnitude : largest;
+	}
+	int32_t first = 31;
+	for (int32_t j = 0; j < 32; ++j) {
+		const int32_t candidate = (std::bit_cast<uint32_t>(x[j]) & 0x7fffffff) == largest ? j : 31;
+		first = candidate < first ? candidate : first;
+	}
+	return largest == 0 ? 0.0f : x[first];  // never negative zero
 }
 
 }  // namespace vkq

@@ -9,24 +9,18 @@ namespace vkq {
 namespace {
 
 constexpr const Codec* kCodecs[] = {
-	&kF32Codec, &kF16Codec, &kBf16Codec, &kQ4_0Codec, &kQ8_0Codec, &kQ4_KCodec, &kQ5_KCodec, &kQ6_KCodec,
+	&kF32Codec,  &kF16Codec,  &kBf16Codec, &kQ4_0Codec, &kQ4_1Codec,  &kQ5_0Codec,  &kQ5_1Codec,  &kQ8_0Codec,
+	&kQ2_KCodec, &kQ3_KCodec, &kQ4_KCodec, &kQ5_KCodec, &kQ6_KCodec, &kIq4NlCodec, &kIq4XsCodec, &kMxfp4Codec,
 };
 
-const Codec* findCodec(TensorType type) {
-	for (const Codec* codec : kCodecs)
-		if (codec->type == type) return codec;
-	return nullptr;
-}
-
 const Codec& codecOf(TensorType type) {
-	const Codec* codec = findCodec(type);
-	assert(codec && "the type has no codec");
-	return *codec;
+	for (const Codec* codec : kCodecs)
+		if (codec->type == type) return *codec;
+	assert(!"the type has no codec");
+	return *kCodecs[0];
 }
 
 }  // namespace
-
-bool hasHostCodec(TensorType type) { return findCodec(type) != nullptr; }
 
 void encodeRow(TensorType type, const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
 	assert(row_elements % typeInfo(type).block_elements == 0);

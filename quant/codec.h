@@ -11,8 +11,6 @@
 
 namespace vkq {
 
-bool hasHostCodec(TensorType type);
-
 /// Encodes one row. `x` is row_elements floats, a whole number of blocks, all finite. `importance`, if not null, is row_elements
 /// weights >= 0 (quant/imatrix.h); types that ignore it in the reference ignore it here. Rows are independent.
 /// Writes typeBytes(type, row_elements) bytes to `out`. `type` must have a codec.

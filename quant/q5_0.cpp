@@ -1,0 +1,57 @@
+// Q5_0: 32 weights in 22 bytes, x = d * (q - 16).
+//
+//   byte 0        2          6                                  22
+//        +--------+----------+----------------------------------+
+//        | d: f16 | fifth[4] | codes[16]                        |   nibbles.h
+//        +--------+----------+----------------------------------+
+#include "quant/legacy_search.h"
+#include "quant/nibbles.h"
+
+namespace vkq {
+
+namespace {
+
+struct Block {
+	static constexpr int kElements = 32;
+	uint16_t d;
+	uint8_t fifth[4];
+	uint8_t codes[16];
+};
+static_assert(sizeof(Block) == 22);
+
+VKQ_SIMD_CLONES void encodePlain(const float* x, uint64_t row_elements, std::byte* out) {
+	for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Block)) {
+		Block block;
+		uint8_t codes[32];
+		block.d = floatToHalf(quantizeSymmetric<16>(x + at, codes));
+		packNibbles(codes, block.codes);
+		packFifthBits(codes, block.fifth);
+		std::memcpy(out, &block, sizeof(Block));
+	}
+}
+
+void encodeWeighted(const float* x, const float* weights, Block& block) {
+	uint8_t codes[32];
+	block.d = floatToHalf(searchSymmetric(32, 16, x, weights, codes));
+	packNibbles(codes, block.codes);
+	packFifthBits(codes, block.fifth);
+}
+
+void encode(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
+	if (importance) encodeWeightedBlocks<Block, encodeWeighted>(x, row_elements, importance, out);
+	else encodePlain(x, row_elements, out);
+}
+
+void decodeBlock(const Block& block, float* out) {
+	const float d = halfToFloat(block.d);
+	uint8_t codes[32];
+	unpackNibbles(block.codes, codes);
+	unpackFifthBits(block.fifth, codes);
+	for (int j = 0; j < 32; ++j) out[j] = d * float(codes[j] - 16);
+}
+
+}  // namespace
+
+const Codec kQ5_0Codec{TensorType::Q5_0, true, encode, decodeBlocks<Block, decodeBlock>, scalesFinite<Block, &Block::d>};
+
+}  // namespace vkq

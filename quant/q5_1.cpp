@@ -1,0 +1,62 @@
+// Q5_1: 32 weights in 24 bytes, x = d * q + m.
+//
+//   byte 0        2        4          8                                  24
+//        +--------+--------+----------+----------------------------------+
+//        | d: f16 | m: f16 | fifth[4] | codes[16]                        |   nibbles.h
+//        +--------+--------+----------+----------------------------------+
+#include "quant/legacy_search.h"
+#include "quant/nibbles.h"
+
+namespace vkq {
+
+namespace {
+
+struct Block {
+	static constexpr int kElements = 32;
+	uint16_t d;
+	uint16_t m;
+	uint8_t fifth[4];
+	uint8_t codes[16];
+};
+static_assert(sizeof(Block) == 24);
+
+VKQ_SIMD_CLONES void encodePlain(const float* x, uint64_t row_elements, std::byte* out) {
+	for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Block)) {
+		Block block;
+		uint8_t codes[32];
+		float minimum;
+		block.d = floatToHalf(quantizeAffine<31>(x + at, codes, &minimum));
+		block.m = floatToHalf(minimum);
+		packNibbles(codes, block.codes);
+		packFifthBits(codes, block.fifth);
+		std::memcpy(out, &block, sizeof(Block));
+	}
+}
+
+void encodeWeighted(const float* x, const float* weights, Block& block) {
+	uint8_t codes[32];
+	float offset;
+	block.d = floatToHalf(searchAffine(32, 31, x, weights, kImportanceSweep, AffineError::kSquared, codes, &offset));
+	block.m = floatToHalf(-offset);
+	packNibbles(codes, block.codes);
+	packFifthBits(codes, block.fifth);
+}
+
+void encode(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
+	if (importance) encodeWeightedBlocks<Block, encodeWeighted>(x, row_elements, importance, out);
+	else encodePlain(x, row_elements, out);
+}
+
+void decodeBlock(const Block& block, float* out) {
+	const float d = halfToFloat(block.d), m = halfToFloat(block.m);
+	uint8_t codes[32];
+	unpackNibbles(block.codes, codes);
+	unpackFifthBits(block.fifth, codes);
+	for (int j = 0; j < 32; ++j) out[j] = d * float(codes[j]) + m;
+}
+
+}  // namespace
+
+const Codec kQ5_1Codec{TensorType::Q5_1, true, encode, decodeBlocks<Block, decodeBlock>, scalesFinite<Block, &Block::d, &Block::m>};
+
+}  // namespace vkq
