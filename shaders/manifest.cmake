@@ -1,3 +1,10 @@
 # Every compiled shader: operation x format x variant. The name becomes ShaderId::name.
 
 vkq_shader(copy_words SOURCE copy_words.comp)   # measures copy bandwidth: the limit that other kernels are held against
+
+# Encoders: _shared are for subgroups of four, which do not hold a super-block's eight invocations.
+foreach(format Q4_K Q5_K)
+	string(TOLOWER ${format} name)
+	vkq_shader(encode_${name} SOURCE encode_affine_k.comp DEFINES FORMAT_${format})
+	vkq_shader(encode_${name}_shared SOURCE encode_affine_k.comp DEFINES FORMAT_${format} EXCHANGE_SHARED)
+endforeach()

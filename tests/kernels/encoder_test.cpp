@@ -1,0 +1,148 @@
+// Device encoders against the host oracle: the same bytes, on every type, source and kind of data.
+#include "core/half.h"
+#include "kernels/encoder.h"
+#include "quant/codec.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+using namespace vkq;
+using namespace vkq::vk;
+
+namespace {
+
+struct Rows {
+	uint32_t rows, row_elements;
+	std::vector<float> values;
+};
+
+Rows gaussian(uint32_t rows, uint32_t row_elements, float deviation, uint32_t seed) {
+	std::mt19937 random(seed);
+	std::normal_distribution<float> normal(0, deviation);
+	Rows result{rows, row_elements, std::vector<float>(size_t(rows) * row_elements)};
+	for (float& value : result.values) value = normal(random);
+	return result;
+}
+
+/// Source bytes, and the values as they come back from them.
+std::vector<std::byte> toSource(TensorType type, std::vector<float>& values) {
+	const size_t size = typeInfo(type).block_bytes;
+	std::vector<std::byte> bytes(values.size() * size);
+	for (size_t i = 0; i < values.size(); ++i) {
+		if (type == TensorType::F32) {
+			std::memcpy(&bytes[i * 4], &values[i], 4);
+			continue;
+		}
+		const uint16_t bits = type == TensorType::F16 ? floatToHalf(values[i]) : floatToBfloat(values[i]);
+		values[i] = type == TensorType::F16 ? halfToFloat(bits) : bfloatToFloat(bits);
+		std::memcpy(&bytes[i * 2], &bits, 2);
+	}
+	return bytes;
+}
+
+struct Outcome {
+	std::vector<std::byte> bytes;
+	uint64_t repaired = 0;
+};
+
+struct EncoderTest : testing::Test {
+	static inline std::unique_ptr<Device> device;
+	static void SetUpTestSuite() {
+		auto opened = Device::open({}, true);
+		if (!opened) opened = Device::open();   // the validation layer is optional
+		ASSERT_TRUE(opened.ok()) << opened.error().message;
+		device = std::move(opened).value();
+	}
+	static void TearDownTestSuite() {
+		if (!device) return;
+		EXPECT_EQ(device->instance().validationMessages(), 0u);
+		device.reset();
+	}
+
+	/// `shift`: how many bytes before the rows the source binding begins.
+	static Result<Outcome> encode(TensorType target, TensorType source, const Rows& rows, const std::vector<std::byte>& bytes, const std::vector<float>& importance, uint32_t shift = 0) {
+		const uint64_t out_bytes = *typeBytes(target, rows.values.size());
+		VKQ_TRY(const Encoder encoder, Encoder::create(*device, target, source, !importance.empty()));
+		const uint32_t out_shift = shift ? encoder.outputAlignment() : 0;
+		VKQ_TRY(auto in, Buffer::create(*device, bytes.size() + shift + 4, MemoryUse::Upload));
+		VKQ_TRY(auto out, Buffer::create(*device, out_bytes + out_shift + 16, MemoryUse::Download));
+		VKQ_TRY(auto notes, Buffer::create(*device, encoder.notesBytes(rows.rows), MemoryUse::Download));
+		std::memcpy(in.mapped() + shift, bytes.data(), bytes.size());
+		std::memset(out.mapped(), 0xee, out.bytes());
+		clearNotes(notes.mapped());
+		EncodeSlab slab{.source = in, .source_offset = shift, .output = out, .output_offset = out_shift, .notes = notes, .rows = rows.rows, .row_elements = rows.row_elements};
+		Buffer weights;
+		if (!importance.empty()) {
+			VKQ_TRY(weights, Buffer::create(*device, importance.size() * 4, MemoryUse::Upload));
+			std::memcpy(weights.mapped(), importance.data(), importance.size() * 4);
+			slab.importance = weights;
+		}
+		VKQ_TRY(auto commands, CommandBuffer::create(*device));
+		VKQ_CHECK(commands.begin());
+		VKQ_CHECK(encoder.record(commands, slab));
+		VKQ_CHECK(commands.submitAndWait());
+		for (uint32_t i = 0; i < 16; ++i) EXPECT_EQ(out.mapped()[out_shift + out_bytes + i], std::byte{0xee}) << "wrote past the end";
+		Outcome outcome;
+		VKQ_TRY(outcome.repaired, encoder.repair(notes.mapped(), in.mapped() + shift, importance.empty() ? nullptr : importance.data(), rows.rows, rows.row_elements,
+		                                         out.mapped() + out_shift));
+		outcome.bytes.assign(out.mapped() + out_shift, out.mapped() + out_shift + out_bytes);
+		return outcome;
+	}
+
+	/// Expects the oracle's bytes; returns the share of blocks that the host had to encode.
+	static double expectOracle(TensorType target, TensorType source, Rows rows, const std::vector<float>& importance = {}, uint32_t shift = 0) {
+		const auto bytes = toSource(source, rows.values);
+		const auto outcome = encode(target, source, rows, bytes, importance, shift);
+		EXPECT_TRUE(outcome.ok()) << (outcome.ok() ? "" : outcome.error().message);
+		if (!outcome.ok()) return 1;
+		const TypeInfo& type = typeInfo(target);
+		const uint64_t row_bytes = *typeBytes(target, rows.row_elements);
+		std::vector<std::byte> expected(outcome->bytes.size());
+		for (uint32_t row = 0; row < rows.rows; ++row)
+			encodeRow(target, rows.values.data() + size_t(row) * rows.row_elements, rows.row_elements, importance.empty() ? nullptr : importance.data(), expected.data() + row * row_bytes);
+		uint64_t different = 0, first = 0;
+		const uint64_t blocks = rows.values.size() / type.block_elements;
+		for (uint64_t block = 0; block < blocks; ++block)
+			if (std::memcmp(&expected[block * type.block_bytes], &outcome->bytes[block * type.block_bytes], type.block_bytes) != 0 && different++ == 0) first = block;
+		std::string detail;
+		if (different)
+			for (uint32_t i = 0; i < type.block_bytes; ++i)
+				detail += fmt::format("{}{:02x}/{:02x}", i % 16 ? " " : "\n", int(expected[first * type.block_bytes + i]), int(outcome->bytes[first * type.block_bytes + i]));
+		EXPECT_EQ(different, 0u) << typeName(target) << " from " << typeName(source) << ": of " << blocks << " blocks; block " << first << " expected/got:" << detail;
+		return double(outcome->repaired) / double(blocks);
+	}
+};
+
+struct Case {
+	TensorType target;
+	bool importance;
+};
+
+std::vector<Case> cases() {
+	std::vector<Case> all;
+	for (const TypeInfo& type : allTypes())
+		if (Encoder::supports(type.type, TensorType::F16)) {
+			all.push_back({type.type, false});
+		}
+	return all;
+}
+
+struct EncodeEveryType : EncoderTest, testing::WithParamInterface<Case> {};
+
+}  // namespace
+
+TEST_P(EncodeEveryType, EqualsTheHostOnRandomWeights) {
+	for (const TensorType source : {TensorType::F16, TensorType::F32, TensorType::BF16}) {
+		const double repaired = expectOracle(GetParam().target, source, gaussian(37, 1024, 0.02f, 7));
+		EXPECT_LT(repaired, 0.01) << "ordinary weights should not need the host";
+	}
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, EncodeEveryType, testing::ValuesIn(cases()), [](const auto& entry) {
+	return std::string(typeName(entry.param.target)) + (entry.param.importance ? "_importance" : "");
+});
