@@ -94,14 +94,14 @@ Result<DeviceUnits> cutForDevice(const Request& request, const DeviceSpec& devic
 	cut.units.resize(h.n_layer + 1);
 	for (uint32_t index = 0; index < request.tensors.size(); ++index) {
 		const TensorInfo& tensor = request.tensors[index];
-		if (tensor.name == kEmbedding) cut.mapped_bytes += tensor.bytes;
-		if (tensor.name == kEmbedding && !h.tied_embeddings) continue;
+		const bool host_reads = tensor.name == kEmbedding || tensor.name.starts_with("rope_");   // gathered, turned into Rotation
+		if (host_reads) cut.mapped_bytes += tensor.bytes;
+		if (host_reads && !(tensor.name == kEmbedding && h.tied_embeddings)) continue;
 		const auto layer = layerOf(tensor.name);
 		if (layer && *layer >= h.n_layer) {
 			return fail(ErrorCode::kInvalidData, fmt::format("tensor {} is beyond the model's {} layers", tensor.name, h.n_layer));
 		}
-		const bool shared = tensor.name.starts_with("rope_");
-		auto& pieces = shared ? cut.shared : cut.units[layer.value_or(h.n_layer)].weights;
+		auto& pieces = cut.units[layer.value_or(h.n_layer)].weights;
 		if (auto done = cutWeight(tensor, index, device, pieces); !done) return done.error();
 	}
 	for (uint32_t layer = 0; layer < h.n_layer; ++layer) {

@@ -25,7 +25,6 @@ struct Unit {
 
 struct DeviceUnits {
 	std::vector<Unit> units;           // n_layer + 1
-	std::vector<Piece> shared;         // needed by every device that has layers: RoPE tables
 	uint64_t mapped_bytes = 0;         // never allocated
 };
 

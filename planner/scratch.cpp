@@ -13,10 +13,11 @@ namespace {
 constexpr uint32_t kSplitBatch = 8;          // steps of more tokens have work enough without splitting
 constexpr uint32_t kCellsPerSplit = 256;
 constexpr uint32_t kMostSplits = 16;
+constexpr uint64_t kStepInputBytes = 16;     // shaders/shared/step.h
 
 constexpr std::array<std::string_view, kScratchCount> kNames{
-	"tokens", "residual", "normed", "quantized input", "query", "key", "value", "attention output", "attention splits",
-	"router logits", "expert choice", "expert tokens", "gate", "up", "down", "last rows", "logits"};
+	"step input", "embedded", "rotation", "residual", "normed", "quantized input", "query", "key", "value", "attention output", "attention splits",
+	"router logits", "expert choice", "expert tokens", "gate", "up", "down", "last rows", "logits", "handover"};
 
 }  // namespace
 
@@ -39,23 +40,26 @@ std::vector<ScratchBuffer> scratchBuffers(const Hyperparameters& h, const StepSh
 
 	using enum ScratchId;
 	const ScratchBuffer all[] = {
-		{Tokens, 2 * batch * kU32, Step::Embed, Step::Head},
+		{StepInput, kStepInputBytes, Step::Embed, Step::Head, true},
+		{Embedded, batch * h.n_embd * kF32, Step::Embed, Step::Embed, true},
+		{Rotation, (h.sliding_window ? 2 : 1) * batch * h.rope_dims * kF32, Step::Embed, Step::Head, true},
 		{Residual, batch * h.n_embd * kF32, Step::Embed, Step::Head},
-		{Normed, batch * h.n_embd * kF32, Step::AttentionNorm, Step::GateUp},
+		{Normed, batch * h.n_embd * kF32, Step::AttentionNorm, h.post_norms ? Step::Sum : Step::GateUp},   // post norms: also holds what they normalize
 		{Quantized, quantizedActivationBytes(alignUp(widest, 32), 1), Step::AttentionNorm, Step::Head},
-		{Query, batch * h.n_embd_q() * kF32, Step::Projections, Step::Attention},
-		{Key, batch * h.n_embd_kv() * kF32, Step::Projections, Step::Append},
-		{Value, batch * h.n_embd_kv() * kF32, Step::Projections, Step::Append},
+		{Query, batch * (h.n_embd_q() + (h.fused_qkv ? 2ull * h.n_embd_kv() : 0)) * kF32, Step::Projections, Step::Attention},
+		{Key, h.fused_qkv ? 0 : batch * h.n_embd_kv() * kF32, Step::Projections, Step::Append},
+		{Value, h.fused_qkv ? 0 : batch * h.n_embd_kv() * kF32, Step::Projections, Step::Append},
 		{AttentionOut, batch * h.n_embd_q() * kF32, Step::Attention, Step::Output},
 		{AttentionSplits, splits > 1 ? splits * split_batch * h.n_head * (h.head_dim + 2ull) * kF32 : 0, Step::Attention, Step::Merge},
 		{RouterLogits, batch * h.n_expert * kF32, Step::Route, Step::Route},
 		{ExpertChoice, h.n_expert ? 2 * expert_rows * kU32 : 0, Step::Route, Step::Sum},
 		{ExpertTokens, h.n_expert * (1 + batch) * kU32, Step::Route, Step::Down},
-		{Gate, expert_rows * n_ff * kF32, Step::GateUp, Step::Down},
-		{Up, expert_rows * n_ff * kF32, Step::GateUp, Step::Activate},
+		{Gate, expert_rows * n_ff * (h.fused_gate_up ? 2 : 1) * kF32, Step::GateUp, Step::Activate},
+		{Up, expert_rows * n_ff * kF32, Step::GateUp, Step::Down},
 		{Down, h.n_expert ? expert_rows * h.n_embd * kF32 : 0, Step::Down, Step::Sum},
 		{LastRows, logit_rows * h.n_embd * kF32, Step::FinalNorm, Step::Head},
 		{Logits, logit_rows * h.n_vocab * kF32, Step::Head, Step::Head, true},
+		{Handover, shape.has_head ? 0 : batch * h.n_embd * kF32, Step::Head, Step::Head, true},
 	};
 	std::vector<ScratchBuffer> buffers;
 	std::copy_if(std::begin(all), std::end(all), std::back_inserter(buffers), [](const ScratchBuffer& buffer) { return buffer.bytes > 0; });

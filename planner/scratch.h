@@ -10,11 +10,13 @@
 namespace vkq {
 
 enum class ScratchId : uint32_t {
-	Tokens,          // u32 [2][batch]: cache cell and position of each token
+	StepInput,       // shaders/shared/step.h, host-visible: which positions this step's tokens have
+	Embedded,        // f32 [batch][n_embd], host-visible: what enters the first layer (embeddings, or the previous device's residual)
+	Rotation,        // f32 [1 or 2][batch][rope_dims / 2][2], host-visible: cosine and sine of each pair; the second table is the sliding layers'
 	Residual,        // f32 [batch][n_embd]: the stream, alive throughout
 	Normed,          // f32 [batch][n_embd]: input of the products
 	Quantized,       // the same products' input in 8 bits: quantizedActivationBytes() of quant/device_layout.h
-	Query,           // f32 [batch][n_embd_q]
+	Query,           // f32 [batch][n_embd_q]; of a fused projection [batch][n_embd_q + 2 n_embd_kv], then Key and Value are empty
 	Key,             // f32 [batch][n_embd_kv]
 	Value,           // f32 [batch][n_embd_kv]
 	AttentionOut,    // f32 [batch][n_embd_q]
@@ -22,13 +24,14 @@ enum class ScratchId : uint32_t {
 	RouterLogits,    // f32 [batch][n_expert]
 	ExpertChoice,    // u32 and f32 [batch][n_expert_used]: which, and with what weight
 	ExpertTokens,    // u32 [n_expert][1 + batch]: how many tokens chose the expert, then their slots (token * n_expert_used + place)
-	Gate,            // f32 [rows][n_ff]; rows = batch, or batch * n_expert_used
-	Up,              // f32 [rows][n_ff]
+	Gate,            // f32 [rows][n_ff]; rows = batch, or batch * n_expert_used. Fused with up: [rows][2 n_ff]
+	Up,              // f32 [rows][n_ff]; then activation(gate) * up
 	Down,            // f32 [batch][n_expert_used][n_embd] before the experts are summed; dense models add in place
 	LastRows,        // f32 [logit_rows][n_embd]: the rows whose logits are wanted
 	Logits,          // f32 [logit_rows][n_vocab], host-visible
+	Handover,        // f32 [batch][n_embd], host-visible: the residual on its way to the next device
 };
-constexpr uint32_t kScratchCount = uint32_t(ScratchId::Logits) + 1;
+constexpr uint32_t kScratchCount = uint32_t(ScratchId::Handover) + 1;
 
 std::string_view scratchName(ScratchId id);
 

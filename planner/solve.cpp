@@ -78,7 +78,6 @@ private:
 		const uint32_t kept = layers - std::min(layers, share.offloaded);
 		const bool head_offloaded = has_head && share.offloaded > layers;
 		uint64_t largest = 0;
-		for (const Piece& piece : cut.shared) put(local, piece);
 		for (uint32_t i = share.first; i < end; ++i) {
 			const bool away = i == unit_count_ - 1 ? head_offloaded : i - share.first >= kept;
 			for (const Piece& piece : cut.units[i].weights) {
@@ -87,7 +86,6 @@ private:
 			}
 			(away ? plan.offloaded_weight_bytes : plan.weight_bytes) += cut.units[i].weight_bytes;
 		}
-		for (const Piece& piece : cut.shared) plan.weight_bytes += piece.bytes;
 		for (uint32_t i = share.first; i < end; ++i) {
 			for (const Piece& piece : cut.units[i].caches) {
 				put(local, piece);
@@ -109,10 +107,11 @@ private:
 			put(visible, {What::Scratch, uint32_t(buffer.id), buffer.bytes, 0, 1});
 			plan.scratch_bytes += buffer.bytes;
 		}
-		const uint64_t step_input = uint64_t(request_.batch) * request_.model.n_embd * 4;
-		const uint64_t staging = spec.unified ? step_input : std::max(step_input, std::min(2 * largest, kUploadStaging));
-		put(visible, {What::Staging, 0, staging, 0, 1});
-		plan.staging_bytes += staging;
+		// Weights are written through the map where memory is unified.
+		if (const uint64_t staging = spec.unified ? 0 : std::min(2 * largest, kUploadStaging)) {
+			put(visible, {What::Staging, 0, staging, 0, 1});
+			plan.staging_bytes += staging;
+		}
 
 		plan.heaps[share.device].planned += local.finish();
 		plan.heaps[host_heap].planned += visible.finish();
