@@ -229,11 +229,11 @@ private:
 		const auto type = typeFromId(id);
 		if (!type) return malformed(fmt::format("tensor {} has the unknown type {}", quote(name), id), "a newer release of this program may know it");
 		tensor.type = *type;
-		const auto row_bytes = typeBytes(tensor.type, tensor.ne[0]);
-		if (!row_bytes)
+		if (tensor.ne[0] % typeInfo(tensor.type).block_elements != 0)
 			return malformed(fmt::format("tensor {} has rows of {} elements, which are no whole {} blocks of {}", quote(name), tensor.ne[0],
 			                             typeName(tensor.type), typeInfo(tensor.type).block_elements));
-		const auto bytes = checkedMul(*row_bytes, tensor.rows());
+		const auto row_bytes = typeBytes(tensor.type, tensor.ne[0]);
+		const auto bytes = row_bytes ? checkedMul(*row_bytes, tensor.rows()) : std::nullopt;
 		if (!bytes) return malformed(fmt::format("tensor {} has more bytes than fit 63 bits", quote(name)));
 		tensor.bytes = *bytes;
 		VKQ_TRY(tensor.offset, read<uint64_t>(inside));

@@ -1,7 +1,8 @@
-// vkinfo FILE...: what a GGUF file holds.
+// vkinfo FILE...: what GGUF files hold. vkinfo --devices: what Vulkan devices there are.
 
 #include "ggufio/gguf_reader.h"
 #include "tools/common.h"
+#include "tools/vkinfo_devices.h"
 #include "tools/vkinfo_model.h"
 
 #include <fmt/format.h>
@@ -13,16 +14,18 @@ namespace {
 
 struct Arguments {
 	std::vector<std::string> files;
-	bool json = false, metadata = false, tensors = false, types = false;
+	bool devices = false, json = false, metadata = false, tensors = false, types = false;
 	ModelInfoOptions options;
 };
 
 std::optional<int> parse(Arguments& arguments, int argc, char** argv) {
 	CLI::App app("", "vkinfo");
-	describe(app, "Shows what GGUF files hold: metadata, tensors, types, sizes.",
+	describe(app, "Shows what GGUF files hold (metadata, tensors, types, sizes), or what Vulkan devices there are.",
 	         {"vkinfo model.gguf", "vkinfo --types *.gguf", "vkinfo --metadata --filter 'tokenizer.*' --full model.gguf",
-	          "vkinfo --tensors --filter '*.attn_v.weight' model-00001-of-00003.gguf", "vkinfo --json model.gguf | jq .bits_per_weight"});
-	app.add_option("FILE", arguments.files, "GGUF files; any one file of a split stands for all of it")->required();
+	          "vkinfo --tensors --filter '*.attn_v.weight' model-00001-of-00003.gguf", "vkinfo --json model.gguf | jq .bits_per_weight",
+	          "vkinfo --devices"});
+	app.add_option("FILE", arguments.files, "GGUF files; any one file of a split stands for all of it");
+	app.add_flag("--devices", arguments.devices, "list the Vulkan devices: heaps, free memory, features, driver");
 	app.add_flag("--metadata", arguments.metadata, "only the metadata");
 	app.add_flag("--tensors", arguments.tensors, "only the tensors");
 	app.add_flag("--types", arguments.types, "only the totals of each type");
@@ -30,6 +33,8 @@ std::optional<int> parse(Arguments& arguments, int argc, char** argv) {
 	app.add_flag("--full", arguments.options.full, "whole texts and arrays, which are shortened otherwise");
 	app.add_flag("--json", arguments.json, "JSON: an object for one file, an array of objects for several");
 	if (const auto code = parseArguments(app, argc, argv)) return code;
+	if (arguments.files.empty() != arguments.devices)
+		return report("vkinfo", fail(ErrorCode::kUsage, "name the files to show, or give --devices alone", "see vkinfo --help"));
 	if (arguments.metadata || arguments.tensors || arguments.types) {
 		arguments.options.metadata = arguments.metadata;
 		arguments.options.tensors = arguments.tensors;
@@ -59,7 +64,7 @@ int showFiles(const Arguments& arguments) {
 int vkinfo(int argc, char** argv) {
 	Arguments arguments;
 	if (const auto code = parse(arguments, argc, argv)) return *code;
-	return showFiles(arguments);
+	return arguments.devices ? listDevices(arguments.json) : showFiles(arguments);
 }
 
 }  // namespace

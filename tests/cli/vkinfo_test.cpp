@@ -125,7 +125,8 @@ TEST(Vkinfo, ExplainsItself) {
 TEST(Vkinfo, RefusesWrongArgumentsWithCodeTwo) {
 	const ToolResult none = runTool("vkinfo", {});
 	EXPECT_EQ(none.code, 2);
-	EXPECT_EQ(none.err, "vkinfo: FILE is required\n  see vkinfo --help\n");
+	EXPECT_EQ(none.err, "vkinfo: name the files to show, or give --devices alone\n  see vkinfo --help\n");
+	EXPECT_EQ(runTool("vkinfo", {"--devices", kSample}).code, 2);
 	const ToolResult unknown = runTool("vkinfo", {"--colour", kSample});
 	EXPECT_EQ(unknown.code, 2);
 	EXPECT_EQ(unknown.out, "");
