@@ -61,8 +61,10 @@ std::optional<double> parseDecimal(std::string_view text) {
 /// "30B-A3B" -> "30A3", "8X7b" -> "8x7", "7B" -> "7".
 std::string canonicalSize(std::string_view size) {
 	std::string text;
-	for (const char c : size) {
-		if (c == 'b' || c == 'B' || c == '-' || c == ' ') continue;
+	for (size_t i = 0; i < size.size(); ++i) {
+		const char c = size[i];
+		const bool before_active = c == '-' && i + 1 < size.size() && (size[i + 1] == 'A' || size[i + 1] == 'a');
+		if (c == 'b' || c == 'B' || c == ' ' || before_active) continue;
 		text += c == 'X' ? 'x' : c == 'a' ? 'A' : c;
 	}
 	return text;
@@ -147,7 +149,7 @@ Result<ModelShape> shapeForSize(std::string_view size) {
 	const std::string wanted = canonicalSize(size);
 	for (const ModelShape& shape : kShapes) if (shape.size == wanted) return shape;
 
-	if (wanted.find_first_of("xA") != std::string::npos) {
+	if (wanted.find_first_not_of("0123456789.xA") == std::string::npos && wanted.find_first_of("xA") != std::string::npos) {
 		return fail(ErrorCode::kUsage, fmt::format("no mixture of experts of size '{}' is known", size),
 		            fmt::format("known: {}; or give --shape layers=..,embd=..,experts=..,used=..", knownMixtures()));
 	}

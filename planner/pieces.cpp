@@ -34,6 +34,9 @@ Result<void> cutWeight(const TensorInfo& tensor, uint32_t index, const DeviceSpe
 		pieces.push_back({What::Weight, index, alignUp(tensor.elements() * 4, kPlaneAlignment), 0, 1});
 		return {};
 	}
+	if (!typeInfo(tensor.type).has_codec) {
+		return fail(ErrorCode::kUnsupported, fmt::format("tensor {} is {}, which is not run here", tensor.name, typeName(tensor.type)));
+	}
 	const auto bytes = [&](uint64_t rows) {
 		const auto layout = deviceLayout(tensor.type, tensor.ne[0], rows, device.interleave);
 		return layout ? layout->bytes : UINT64_MAX;
