@@ -1,8 +1,18 @@
 // File type -> the type of every tensor: the reference tool's mixtures (Q4_K_M, ...), its fallbacks and overrides.
 // Pure functions of names and shapes: the planner asks the same question as the quantizer.
+//
+// For each tensor, the first that applies:
+//   1. it is one that is never quantized (canQuantize): keeps its type
+//   2. the output or embedding type that the user or the file type (_L) names
+//   3. F32, F16, BF16: that type
+//   4. the first override whose pattern is found in its name
+//   5. --pure: the file type's base
+//   6. the mixture's rules
+// and then, where the row length is no whole number of blocks, the fallback type.
 #pragma once
 
 #include "core/result.h"
+#include "quant/file_type.h"
 #include "quant/format.h"
 
 #include <array>
@@ -14,25 +24,6 @@
 #include <vector>
 
 namespace vkq {
-
-enum class FileType : uint32_t {   // general.file_type
-	F32 = 0, F16 = 1, Q4_0 = 2, Q4_1 = 3, Q8_0 = 7, Q5_0 = 8, Q5_1 = 9, Q2_K = 10, Q3_K_S = 11, Q3_K_M = 12, Q3_K_L = 13,
-	Q4_K_S = 14, Q4_K_M = 15, Q5_K_S = 16, Q5_K_M = 17, Q6_K = 18, Q2_K_S = 21, IQ4_NL = 25, IQ4_XS = 30, BF16 = 32, MXFP4_MOE = 38,
-};
-
-/// What a user asks for: a file type, or one of the `_L` mixtures, which are a file type with two overrides.
-struct FileTypeInfo {
-	std::string_view name;                       // "Q4_K_M"
-	FileType file_type;
-	TensorType base;                             // the type of most tensors
-	std::optional<TensorType> output_type;       // Q4_K_L, Q5_K_L: Q8_0
-	std::optional<TensorType> embedding_type;
-	std::string_view description;                // one short line for --help
-};
-
-std::span<const FileTypeInfo> allFileTypes();
-const FileTypeInfo* findFileType(std::string_view name);   // any case; aliases Q3_K, Q4_K, Q5_K = _M
-std::string_view fileTypeName(FileType type);
 
 /// What the rules look at of a model.
 struct MixtureModel {
@@ -58,16 +49,30 @@ struct MixtureOptions {
 	bool have_imatrix = false;    // the rules of some types ask
 	std::optional<TensorType> output_type;
 	std::optional<TensorType> embedding_type;
-	/// First match wins; searched in the lower-cased... tensor name, ECMAScript regex as the reference's.
+
+	/// An ECMAScript regular expression, lower-cased before use, searched for in the tensor's name. The first match wins.
 	struct Override { std::string pattern; TensorType type; };
 	std::vector<Override> overrides;
 };
 
-/// One decision per tensor, same order. Tensors must be in processing order (ggufio/model_source.h): counters depend on it.
+/// One decision per tensor, same order.
 struct MixtureChoice {
 	TensorType type;
 	bool fell_back = false;       // the row length did not divide: the type is the fallback's
 };
+
+/// Tensors must be in processing order (ggufio/model_source.h): the rules count layers as they come.
+/// Errors: a pattern that is no regular expression, an expert tensor of a layer that the model does not have.
 Result<std::vector<MixtureChoice>> chooseTypes(const MixtureModel& model, std::span<const MixtureTensor> tensors, const MixtureOptions& options);
+
+/// Whether the rules may change the tensor's type at all: a matrix whose name ends in "weight", and none of the norms, routers,
+/// convolutions, position embeddings and small projections that are left as they are.
+bool canQuantize(const MixtureTensor& tensor);
+
+/// Whether the result would be useless without an importance matrix: 1- and 2-bit types of the IQ family, and Q2_K in Q2_K_S.
+bool needsImportance(FileType file_type, TensorType type, std::string_view tensor_name);
+
+/// kUsage, with names, if some tensor needs an importance that it does not have.
+Result<void> checkImportanceNeeds(FileType file_type, std::span<const MixtureTensor> tensors, std::span<const MixtureChoice> choices);
 
 }  // namespace vkq
