@@ -21,6 +21,8 @@ public:
 	virtual std::span<const TensorInfo> tensors() const = 0;   // shard: of a split GGUF; offset is of no concern here
 	virtual uint64_t storedBytes() const = 0;                  // size of the input file(s)
 	virtual std::string name() const = 0;                      // for messages
+	/// What was odd but usable, a sentence each, for the user to read.
+	virtual std::span<const std::string> warnings() const { return {}; }
 
 	/// The tensor as it lies in memory-mapped storage: zero copy. Empty when the source has to compute it
 	/// (permuted, stacked, offset, converted); then readRows() is the way.
