@@ -86,24 +86,26 @@ Imatrix importanceOf(const ImatrixSums& sums, std::string file) {
 	return imatrix;
 }
 
-Result<Imatrix> openImatrix(const std::filesystem::path& path) {
-	VKQ_TRY(const MappedFile file, MappedFile::open(path));
-	const FileKind kind = identifyFile(file.bytes());
+Result<Imatrix> parseImatrix(Bytes image, std::string name) {
+	const FileKind kind = identifyFile(image);
 	switch (kind) {
 	case FileKind::Gguf: {
-		VKQ_TRY(const ImatrixSums sums, parseImatrixSums(file.bytes(), path.string()));
-		return importanceOf(sums, path.string());
+		VKQ_TRY(const ImatrixSums sums, parseImatrixSums(image, name));
+		return importanceOf(sums, std::move(name));
 	}
 	case FileKind::Pickle:   // the older form has no magic: 640 to 1,408 entries begin with the same two bytes
-	case FileKind::Unknown: {
-		VKQ_TRY(Imatrix imatrix, parseLegacyImatrix(file.bytes(), path.string()));
-		imatrix.file = path.string();
-		return imatrix;
-	}
+	case FileKind::Unknown: return parseLegacyImatrix(image, std::move(name));
 	default:
-		return fail(ErrorCode::kMalformed, fmt::format("{}: not an importance matrix; it looks like {}", path.string(), describeFile(kind)),
+		return fail(ErrorCode::kMalformed, fmt::format("{}: not an importance matrix; it looks like {}", name, describeFile(kind)),
 		            std::string(hintForFile(kind)));
 	}
+}
+
+Result<Imatrix> openImatrix(const std::filesystem::path& path) {
+	VKQ_TRY(const MappedFile file, MappedFile::open(path));
+	VKQ_TRY(Imatrix imatrix, parseImatrix(file.bytes(), path.string()));
+	imatrix.file = path.string();
+	return imatrix;
 }
 
 Result<void> writeImatrix(const std::filesystem::path& output, const ImatrixSums& sums, bool overwrite) {

@@ -35,6 +35,9 @@ Result<ImatrixSums> parseImatrixSums(Bytes image, std::string name);
 /// importance = in_sum2 / counts; all ones for an expert that saw no token.
 Imatrix importanceOf(const ImatrixSums& sums, std::string file);
 
+/// Either form from a file image.
+Result<Imatrix> parseImatrix(Bytes image, std::string name);
+
 /// Opens either form.
 Result<Imatrix> openImatrix(const std::filesystem::path& path);
 

@@ -1,0 +1,88 @@
+// Small valid files of every kind that is parsed. A new parser adds its seeds here and a vkq_fuzzer() to CMakeLists.txt.
+#pragma once
+
+#include "tests/ggufio/gguf_image.h"
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace vkq::test {
+
+using Seeds = std::map<std::string, std::vector<std::byte>>;   // file name -> contents
+
+inline std::vector<std::byte> splitShardImage() {
+	GgufImage image;
+	image.header(1, 3).key("split.no", MetaType::U16).put<uint16_t>(1).key("split.count", MetaType::U16).put<uint16_t>(2);
+	image.key("split.tensors.count", MetaType::I32).put<int32_t>(2).tensor("blk.0.ffn_up.weight", {32, 1}, TensorType::Q8_0, 0).pad().zeros(64);
+	return image.bytes;
+}
+
+/// The smallest llama that the model reader accepts: its numbers are what there is to damage.
+inline std::vector<std::byte> tinyLlamaImage() {
+	GgufImage image;
+	image.header(12, 11);
+	image.key("general.architecture", MetaType::String).text("llama");
+	const auto number = [&](std::string_view key, uint32_t value) { image.key(key, MetaType::U32).put(value); };
+	number("llama.context_length", 64);
+	number("llama.embedding_length", 32);
+	number("llama.block_count", 1);
+	number("llama.feed_forward_length", 32);
+	number("llama.attention.head_count", 2);
+	number("llama.attention.head_count_kv", 1);
+	number("llama.rope.dimension_count", 16);
+	number("llama.vocab_size", 4);
+	image.key("llama.attention.layer_norm_rms_epsilon", MetaType::F32).put<float>(1e-5f);
+	image.array("tokenizer.ggml.tokens", MetaType::String, 4).text("a").text("b").text("c").text("d");
+	uint64_t offset = 0;
+	const auto matrix = [&](std::string_view name, uint64_t rows) {
+		image.tensor(name, {32, rows}, TensorType::F16, offset);
+		offset += 64 * rows;
+	};
+	const auto vector = [&](std::string_view name) {
+		image.tensor(name, {32}, TensorType::F32, offset);
+		offset += 128;
+	};
+	matrix("token_embd.weight", 4);
+	vector("output_norm.weight");
+	matrix("output.weight", 4);
+	vector("blk.0.attn_norm.weight");
+	matrix("blk.0.attn_q.weight", 32);
+	matrix("blk.0.attn_k.weight", 16);
+	matrix("blk.0.attn_v.weight", 16);
+	matrix("blk.0.attn_output.weight", 32);
+	vector("blk.0.ffn_norm.weight");
+	matrix("blk.0.ffn_gate.weight", 32);
+	matrix("blk.0.ffn_up.weight", 32);
+	matrix("blk.0.ffn_down.weight", 32);
+	image.pad().zeros(offset);
+	return image.bytes;
+}
+
+inline std::vector<std::byte> imatrixImage() {
+	GgufImage image;
+	image.header(2, 3).array("imatrix.datasets", MetaType::String, 1).text("d");
+	image.key("imatrix.chunk_count", MetaType::U32).put<uint32_t>(1).key("imatrix.chunk_size", MetaType::U32).put<uint32_t>(512);
+	image.tensor("w.in_sum2", {4, 2}, TensorType::F32, 0).tensor("w.counts", {1, 2}, TensorType::F32, 32).pad();
+	for (float value : {1.f, 2.f, 3.f, 4.f, 5.f, 6.f, 7.f, 8.f, 2.f, 0.f}) image.put(value);
+	return image.bytes;
+}
+
+inline std::vector<std::byte> legacyImatrixImage() {
+	GgufImage image;   // two entries (name, calls, values), then chunks and data set
+	image.put<int32_t>(2);
+	image.put<int32_t>(1).raw("v").put<int32_t>(2).put<int32_t>(3).put<float>(2).put<float>(4).put<float>(6);
+	image.put<int32_t>(1).raw("w").put<int32_t>(0).put<int32_t>(1).put<float>(2);
+	image.put<int32_t>(2).put<int32_t>(1).raw("d");
+	return image.bytes;
+}
+
+inline std::map<std::string, Seeds> allSeeds() {
+	return {
+	    {"gguf", {{"v2", smallImage(2).bytes}, {"v3", smallImage(3).bytes}, {"shard", splitShardImage()}, {"llama", tinyLlamaImage()}, {"imatrix", imatrixImage()}}},
+	    {"imatrix", {{"gguf", imatrixImage()}, {"legacy", legacyImatrixImage()}}},
+	};
+}
+
+}  // namespace vkq::test
