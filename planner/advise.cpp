@@ -48,6 +48,9 @@ std::string reasonFor(const Candidate& best, Goal goal) {
 	const std::string cache = best.k_type == best.v_type ? std::string(typeName(best.k_type)) : fmt::format("{}/{}", typeName(best.k_type), typeName(best.v_type));
 	switch (goal) {
 		case Goal::Quality:
+			if (best.plan.offloaded_weight_bytes) {
+				return fmt::format("nothing fits without the host; {} leaves {} of weights there: {}", best.type, formatBytes(best.plan.offloaded_weight_bytes), runsOn(best));
+			}
 			return fmt::format("{} is the best type that fits {} tokens of {} cache: {} on {}", best.type, formatExact(best.request.context), cache,
 			                   formatBytes(best.totalBytes()), runsOn(best));
 		case Goal::Context:
@@ -95,8 +98,11 @@ Result<Advice> advise(const AdviceRequest& request) {
 	}
 
 	const auto better = [&](const Candidate& a, const Candidate& b) {
+		const uint64_t a_away = a.plan.offloaded_weight_bytes, b_away = b.plan.offloaded_weight_bytes;
+		if ((a_away == 0) != (b_away == 0)) return a_away == 0;
 		const bool a_good = qualityRank(a.type) <= qualityRank(kFloor), b_good = qualityRank(b.type) <= qualityRank(kFloor);
-		if (request.goal != Goal::Quality && a_good != b_good) return a_good;
+		if ((request.goal != Goal::Quality || a_away) && a_good != b_good) return a_good;
+		if (a_away != b_away) return a_away < b_away;
 		if (request.goal == Goal::Context && a.max_context != b.max_context) return a.max_context > b.max_context;
 		if (request.goal == Goal::Speed && speedOf(a) != speedOf(b)) return speedOf(a) > speedOf(b);
 		return false;   // equal: the earlier one, which has the better type

@@ -12,6 +12,8 @@
 
 namespace vkq {
 
+/// In every case a candidate that needs no host memory for weights comes before one that does; among those that do, types that lose
+/// no more than Q4_K_M before others, then the one that leaves the fewest bytes on the host.
 enum class Goal {
 	Quality,   // the best file type that fits at the wanted context
 	Context,   // the longest context, among types that lose no more than Q4_K_M

@@ -91,7 +91,7 @@ std::optional<uint32_t> layerOf(std::string_view name) {
 	return layer;
 }
 
-Result<DeviceUnits> cutForDevice(const Request& request, const DeviceSpec& device) {
+Result<DeviceUnits> cutWeights(const Request& request, const DeviceSpec& device) {
 	const Hyperparameters& h = request.model;
 	DeviceUnits cut;
 	cut.units.resize(h.n_layer + 1);
@@ -107,16 +107,20 @@ Result<DeviceUnits> cutForDevice(const Request& request, const DeviceSpec& devic
 		auto& pieces = cut.units[layer.value_or(h.n_layer)].weights;
 		if (auto done = cutWeight(tensor, index, device, pieces); !done) return done.error();
 	}
-	for (uint32_t layer = 0; layer < h.n_layer; ++layer) {
-		auto& caches = cut.units[layer].caches;
-		if (auto done = cutCache(request, device, layer, What::KCache, request.k_type, caches); !done) return done.error();
-		if (auto done = cutCache(request, device, layer, What::VCache, request.v_type, caches); !done) return done.error();
-	}
 	for (Unit& unit : cut.units) {
 		for (const Piece& piece : unit.weights) unit.weight_bytes += piece.bytes;
-		for (const Piece& piece : unit.caches) unit.cache_bytes += piece.bytes;
 	}
 	return cut;
+}
+
+Result<void> cutCaches(const Request& request, const DeviceSpec& device, DeviceUnits& cut) {
+	for (uint32_t layer = 0; layer < request.model.n_layer; ++layer) {
+		auto& caches = cut.units[layer].caches;
+		caches.clear();
+		if (auto done = cutCache(request, device, layer, What::KCache, request.k_type, caches); !done) return done;
+		if (auto done = cutCache(request, device, layer, What::VCache, request.v_type, caches); !done) return done;
+	}
+	return {};
 }
 
 uint64_t layOutArena(const std::vector<ScratchBuffer>& buffers, uint32_t alignment, std::vector<ArenaSlot>& slots) {

@@ -20,7 +20,7 @@ struct Piece {
 struct Unit {
 	std::vector<Piece> weights;
 	std::vector<Piece> caches;
-	uint64_t weight_bytes = 0, cache_bytes = 0;
+	uint64_t weight_bytes = 0;
 };
 
 struct DeviceUnits {
@@ -31,8 +31,11 @@ struct DeviceUnits {
 /// The layer of "blk.N.…", or nothing.
 std::optional<uint32_t> layerOf(std::string_view tensor_name);
 
-/// All units as this device would hold them. kDoesNotFit when something cannot be bound however it is cut.
-Result<DeviceUnits> cutForDevice(const Request& request, const DeviceSpec& device);
+/// All units' weights as this device would hold them. kDoesNotFit when something cannot be bound however it is cut.
+Result<DeviceUnits> cutWeights(const Request& request, const DeviceSpec& device);
+
+/// Puts the caches for request.context into `units`, in place of those that were there.
+Result<void> cutCaches(const Request& request, const DeviceSpec& device, DeviceUnits& units);
 
 /// A scratch buffer's place in the arena.
 struct ArenaSlot {

@@ -101,7 +101,7 @@ std::string adviceTable(const Advice& advice) {
 		rows.push_back({c.type, cacheName(c), formatBytes(c.file_bytes), fmt::format("{:.2f}", c.bits_per_weight), lossText(c.quality), formatBytes(weights),
 		                formatBytes(c.kvBytes()), formatBytes(c.workspaceBytes()), formatBytes(c.totalBytes()), fitText(c),
 		                c.max_context ? formatExact(c.max_context) : "-"});
-		if (speeds) rows.back().push_back(c.speed ? fmt::format("{:.0f}", c.speed->full_context) : "-");
+		if (speeds) rows.back().push_back(c.speed ? fmt::format("{:.{}f}", c.speed->full_context, c.speed->full_context < 10 ? 1 : 0) : "-");
 	}
 	return table(rows, 2);
 }

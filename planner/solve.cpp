@@ -25,13 +25,26 @@ struct Share {
 	uint32_t offloaded = 0;
 };
 
+/// Buffers of a step that the device cannot bind, whatever its memory.
+std::optional<Error> unbindableScratch(const Request& request) {
+	for (const DeviceSpec& device : request.devices) {
+		for (const ScratchBuffer& buffer : scratchBuffers(request.model, {request.batch, request.logit_rows, request.context, true})) {
+			if (buffer.bytes <= std::min(device.max_storage_range, device.max_allocation)) continue;
+			return fail(ErrorCode::kDoesNotFit, fmt::format("scratch buffer '{}' of {} exceeds the {} that {} can bind", scratchName(buffer.id),
+			                                                formatBytes(buffer.bytes), formatBytes(device.max_storage_range), device.name),
+			            "lower --batch");
+		}
+	}
+	return std::nullopt;
+}
+
 class Solver {
 public:
 	explicit Solver(const Request& request) : request_(request), unit_count_(request.model.n_layer + 1) {}
 
-	Result<void> prepare() {
+	Result<void> cutTheWeights() {
 		for (const DeviceSpec& device : request_.devices) {
-			auto cut = cutForDevice(request_, device);
+			auto cut = cutWeights(request_, device);
 			if (!cut) return cut.error();
 			cuts_.push_back(std::move(*cut));
 		}
@@ -41,23 +54,63 @@ public:
 		return {};
 	}
 
-	Plan solve() const {
+	/// The parts that depend on the context.
+	Result<void> cutTheRest() {
+		if (auto limit = unbindableScratch(request_)) return *limit;
+		for (size_t d = 0; d < cuts_.size(); ++d) {
+			if (auto cut = cutCaches(request_, request_.devices[d], cuts_[d]); !cut) return cut;
+		}
+		return {};
+	}
+
+	std::optional<Plan> fitting() const {
 		for (const uint32_t device : order_) {
-			if (Plan plan = assemble({{device, 0, unit_count_}}); plan.fits) return plan;
+			const Share whole{device, 0, unit_count_};
+			if (atLeast(whole) > available(device)) continue;
+			if (Plan plan = assemble({whole}); plan.fits) return plan;
 		}
 		if (order_.size() > 1) {
 			if (Plan plan = assemble(fillInOrder(order_)); plan.fits) return plan;
 		}
-		if (request_.offload == Offload::Layers) {
-			if (auto plan = offload()) return std::move(*plan);
+		return request_.offload == Offload::Layers ? offload() : std::nullopt;
+	}
+
+	/// Why nothing fits, on the layout that comes closest: the largest device takes what the others cannot hold.
+	Plan refusal() const {
+		const uint32_t largest = *std::max_element(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) { return available(a) < available(b); });
+		std::vector<Share> shares = restOn(largest);
+		if (request_.offload == Offload::Layers && !request_.devices[largest].unified) shares.back().offloaded = shares.back().count;
+		Plan plan = assemble(shares);
+		plan.fits = false;
+		const Heap* worst = nullptr;
+		uint64_t worst_shortage = 0;
+		for (const Heap& heap : plan.heaps) {
+			const uint64_t shortage = heap.planned - std::min(heap.planned, heap.available);
+			plan.missing += shortage;
+			if (shortage > worst_shortage) worst = &heap, worst_shortage = shortage;
 		}
-		return refusal();
+		if (worst) {
+			plan.reason = fmt::format("{} would hold {} and has {} to give: {} are missing", worst->name, formatBytes(worst->planned),
+			                          formatBytes(worst->available), formatBytes(worst_shortage));
+		}
+		return plan;
 	}
 
 private:
 	uint64_t available(uint32_t device) const {
 		const uint64_t all = request_.devices[device].available;
 		return all - std::min(all, request_.reserve);
+	}
+
+	/// A lower bound of what a share that keeps its weights takes on its device: to dismiss most of them without packing.
+	uint64_t atLeast(const Share& share) const {
+		uint64_t sum = 0;
+		for (uint32_t i = share.first; i < share.first + share.count; ++i) {
+			const Unit& unit = cuts_[share.device].units[i];
+			sum += unit.weight_bytes;
+			for (const Piece& piece : unit.caches) sum += piece.bytes;
+		}
+		return sum;
 	}
 
 	/// Puts one share's things into blocks.
@@ -140,7 +193,8 @@ private:
 
 	bool shareFits(const Share& share) const {
 		if (share.count == 0) return true;
-		Plan plan = assemble({share});
+		if (share.offloaded == 0 && atLeast(share) > available(share.device)) return false;
+		const Plan plan = assemble({share});
 		return std::all_of(plan.heaps.begin(), plan.heaps.end(), [](const Heap& heap) { return heap.planned <= heap.available; });
 	}
 
@@ -191,27 +245,6 @@ private:
 		return best;
 	}
 
-	/// Why nothing fits, on the layout that comes closest: the largest device takes what the others cannot hold.
-	Plan refusal() const {
-		const uint32_t largest = *std::max_element(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) { return available(a) < available(b); });
-		std::vector<Share> shares = restOn(largest);
-		if (request_.offload == Offload::Layers && !request_.devices[largest].unified) shares.back().offloaded = shares.back().count;
-		Plan plan = assemble(shares);
-		plan.fits = false;
-		const Heap* worst = nullptr;
-		uint64_t worst_shortage = 0;
-		for (const Heap& heap : plan.heaps) {
-			const uint64_t shortage = heap.planned - std::min(heap.planned, heap.available);
-			plan.missing += shortage;
-			if (shortage > worst_shortage) worst = &heap, worst_shortage = shortage;
-		}
-		if (worst) {
-			plan.reason = fmt::format("{} would hold {} and has {} to give: {} are missing", worst->name, formatBytes(worst->planned),
-			                          formatBytes(worst->available), formatBytes(worst_shortage));
-		}
-		return plan;
-	}
-
 	const Request& request_;
 	uint32_t unit_count_;
 	std::vector<DeviceUnits> cuts_;
@@ -248,43 +281,32 @@ Result<void> check(const Request& request) {
 	return checkCacheType(h, request.v_type, "value");
 }
 
-/// Buffers of a step that the device cannot bind, whatever its memory.
-std::optional<Error> unbindableScratch(const Request& request) {
-	for (const DeviceSpec& device : request.devices) {
-		for (const ScratchBuffer& buffer : scratchBuffers(request.model, {request.batch, request.logit_rows, request.context, true})) {
-			if (buffer.bytes <= std::min(device.max_storage_range, device.max_allocation)) continue;
-			return fail(ErrorCode::kDoesNotFit, fmt::format("scratch buffer '{}' of {} exceeds the {} that {} can bind", scratchName(buffer.id),
-			                                                formatBytes(buffer.bytes), formatBytes(device.max_storage_range), device.name),
-			            "lower --batch");
-		}
-	}
-	return std::nullopt;
-}
-
 }  // namespace
 
 Result<Plan> solve(const Request& request) {
 	if (auto checked = check(request); !checked) return checked.error();
-	std::optional<Error> limit = unbindableScratch(request);
 	Solver solver(request);
-	if (!limit) {
-		if (auto prepared = solver.prepare(); !prepared) limit = prepared.error();
+	auto cut = solver.cutTheWeights();
+	if (cut) cut = solver.cutTheRest();
+	if (cut) {
+		auto plan = solver.fitting();
+		return plan ? std::move(*plan) : solver.refusal();
 	}
-	if (!limit) return solver.solve();
-	if (limit->code != ErrorCode::kDoesNotFit) return *limit;
+	if (cut.error().code != ErrorCode::kDoesNotFit) return cut.error();
 	Plan plan;
-	plan.reason = limit->hint.empty() ? limit->message : fmt::format("{} ({})", limit->message, limit->hint);
+	plan.reason = cut.error().hint.empty() ? cut.error().message : fmt::format("{} ({})", cut.error().message, cut.error().hint);
 	return plan;
 }
 
 uint32_t largestContext(const Request& request, uint32_t most) {
+	if (most == 0 || !check(request)) return 0;
+	Request shorter = request;
+	Solver solver(shorter);
+	if (!solver.cutTheWeights()) return 0;
 	const auto fits = [&](uint32_t context) {
-		Request smaller = request;
-		smaller.context = context;
-		const auto plan = solve(smaller);
-		return plan && plan->fits;
+		shorter.context = context;
+		return solver.cutTheRest().ok() && solver.fitting().has_value();
 	};
-	if (most == 0) return 0;
 	if (fits(most)) return most;
 	uint32_t least = 0, top = (most - 1) / kCellAlignment;
 	while (least < top) {

@@ -23,7 +23,7 @@ constexpr std::string_view kDefaultTypes = "F16,Q8_0,Q6_K,Q5_K_M,Q5_K_S,Q4_K_M,Q
 struct Arguments {
 	ModelArguments model;
 	DeviceArguments device;
-	std::string context, kv, k_type, v_type, types{kDefaultTypes}, goal = "quality", overhead;
+	std::string context, kv, k_type, v_type, types{kDefaultTypes}, goal = "quality", overhead, host;
 	uint32_t batch = 512;
 	bool offload = false, explain = false, json = false;
 };
@@ -47,7 +47,8 @@ std::optional<int> parse(Arguments& a, int argc, char** argv) {
 	app.add_option("--types", a.types, "file types to consider")->type_name("TYPE,..")->capture_default_str();
 	app.add_option("--goal", a.goal, "quality: best type that fits; context: longest context; speed: most tokens/s")
 		->check(CLI::IsMember({"quality", "context", "speed"}))->capture_default_str();
-	app.add_flag("--offload", a.offload, "layers that do not fit may stay in host memory");
+	app.add_flag("--offload", a.offload, "layers that do not fit may stay in host memory, read over the bus");
+	app.add_option("--host", a.host, "host memory that may be used (default: no limit)")->type_name("SIZE");
 	app.add_option("--overhead", a.overhead, "rule of thumb instead: parameters x bytes a weight, plus this share")->type_name("P%");
 	app.add_flag("--explain", a.explain, "show the arithmetic of the recommended type");
 	app.add_flag("--json", a.json, "JSON, as docs/vkplan.md describes it");
@@ -142,6 +143,12 @@ Result<AdviceRequest> makeRequest(const Arguments& a, const PlannedModel& model,
 	if (!v_type) return v_type.error();
 	auto types = parseTypes(a.types);
 	if (!types) return types.error();
+
+	if (!a.host.empty()) {
+		const auto host = parseBytes(a.host, kGiB);
+		if (!host) return fail(ErrorCode::kUsage, fmt::format("--host: {}", host.error().message), host.error().hint);
+		request.base.host_available = *host;
+	}
 
 	request.base.model = model.hyperparameters;
 	request.base.context = *context;

@@ -1,0 +1,125 @@
+#include "run_tool.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace vkq::test;
+using Json = nlohmann::json;
+
+namespace {
+
+const std::string kModel = std::string(VKQ_SOURCE_DIR) + "/models/orator-6m-f16.gguf";
+
+std::string lastLine(const std::string& text) {
+	const size_t end = text.find_last_not_of('\n');
+	const size_t begin = text.rfind('\n', end);
+	return text.substr(begin + 1, end - begin);
+}
+
+Json json(std::vector<std::string> arguments) {
+	arguments.push_back("--json");
+	const ToolResult result = runTool("vkplan", arguments);
+	return Json::parse(result.out, nullptr, false);
+}
+
+TEST(Vkplan, AnswersTheRuleOfThumbAsPublishedAdviceDoes) {
+	EXPECT_EQ(lastLine(runTool("vkplan", {"--vram", "8", "--params", "7", "--overhead", "20%"}).out), "recommended: Q5_K_M");
+	EXPECT_EQ(lastLine(runTool("vkplan", {"--vram", "24", "--params", "34", "--overhead", "20%"}).out), "recommended: Q4_K_M");
+}
+
+TEST(Vkplan, EndsWithTheBestTypeThatFits) {
+	const ToolResult result = runTool("vkplan", {"--vram", "8", "--params", "7"});
+	EXPECT_EQ(result.code, 0);
+	EXPECT_EQ(lastLine(result.out), "recommended: Q6_K");
+}
+
+TEST(Vkplan, SaysWhatIsMissingWhenNothingFitsAndExitsWith3) {
+	const ToolResult result = runTool("vkplan", {"--vram", "2", "--params", "7"});
+	EXPECT_EQ(result.code, 3);
+	EXPECT_TRUE(lastLine(result.out).starts_with("recommended: none (the smallest, Q2_K, needs 3.")) << lastLine(result.out);
+	EXPECT_NE(lastLine(result.out).find("are missing"), std::string::npos);
+	EXPECT_EQ(runTool("vkplan", {"--vram", "2", "--params", "70", "--overhead", "20%"}).code, 3);
+}
+
+TEST(Vkplan, CountsBareSizesInGiBAndTakesSuffixes) {
+	EXPECT_EQ(json({"--vram", "8", "--params", "7"})["candidates"][0]["plan"]["heaps"][0]["available_bytes"], (8ull << 30) - (512ull << 20));
+	EXPECT_EQ(json({"--vram", "8GB", "--params", "7", "--reserve", "0"})["candidates"][0]["plan"]["heaps"][0]["available_bytes"], 8000000000ull);
+}
+
+TEST(Vkplan, NeedsLessCacheForSmallerCacheTypes) {
+	const auto cache = [](const char* type) {
+		const Json answer = json({"--vram", "8", "--params", "7", "--kv", type});
+		return answer["candidates"][0]["plan"]["k_cache_bytes"].get<uint64_t>() + answer["candidates"][0]["plan"]["v_cache_bytes"].get<uint64_t>();
+	};
+	EXPECT_EQ(cache("f16"), 512ull << 20);                  // 32 layers x 4096 tokens x 8 heads x 128 x 2 x 2 bytes
+	EXPECT_EQ(cache("q8_0"), (512ull << 20) / 32 * 17);     // 34 bytes for 32 elements instead of 64
+	EXPECT_EQ(cache("q4_0"), (512ull << 20) / 32 * 9);
+}
+
+TEST(Vkplan, PlansTheSampleModelFromItsFile) {
+	const Json answer = json({kModel, "--vram", "1"});
+	EXPECT_EQ(answer["model"]["parameters"], 5770496);
+	EXPECT_EQ(answer["recommended"], "F16");
+	EXPECT_TRUE(answer["candidates"][0]["plan"]["fits"]);
+}
+
+TEST(Vkplan, ExplainsTheArithmetic) {
+	const ToolResult result = runTool("vkplan", {"--vram", "8", "--params", "7", "--explain"});
+	EXPECT_NE(result.out.find("32 layers x 4,096 cells x 8 heads x (256 + 256 bytes of 128 elements) = 512.00 MiB"), std::string::npos);
+}
+
+TEST(Vkplan, KnowsCards) {
+	const Json answer = json({"--gpu", "rtx 4060", "--params", "8"});
+	EXPECT_TRUE(answer["candidates"][1]["tokens_per_second"].is_null() || answer["candidates"][1]["plan"]["fits"]);
+	EXPECT_TRUE(answer["candidates"].back()["tokens_per_second"]["empty_context"].get<double>() > 20);
+	EXPECT_EQ(answer["candidates"][0]["plan"]["heaps"][0]["name"], "GeForce RTX 4060");
+}
+
+struct BadCall {
+	std::vector<std::string> arguments;
+	const char* says;
+};
+
+TEST(Vkplan, RefusesBadInputWithASentenceAndExitCode2) {
+	const BadCall calls[] = {
+		{{"--vram", "8"}, "nothing to plan"},
+		{{"--params", "7", "--vram=-8"}, "not a size"},
+		{{"--params", "7", "--vram", "nan"}, "not a size"},
+		{{"--params", "7", "--vram", "inf"}, "not a size"},
+		{{"--params", "7", "--vram", "0"}, "no memory to plan for"},
+		{{"--params", "7", "--vram", "8,"}, "not a size"},
+		{{"--params", "7", "--vram", "99999999"}, "more than any device has"},
+		{{"--params", "nan", "--vram", "8"}, "no model size"},
+		{{"--params=-7", "--vram", "8"}, "outside 0.05 to 1000"},
+		{{"--params", "0", "--vram", "8"}, "outside 0.05 to 1000"},
+		{{"--params", "9x9", "--vram", "8"}, "no mixture of experts of size"},
+		{{"--params", "7", "--gpu", "Voodoo 2"}, "no card that is known"},
+		{{"--params", "7", "--gpu", "RTX 4070 Ti,RTX 4090", "--vram", "8"}, "names 2 cards and --vram 1 sizes"},
+		{{"--params", "7", "--vram", "8", "--ctx", "1000000"}, "beyond the 32,768"},
+		{{"--params", "7", "--vram", "8", "--ctx", "-5"}, "--ctx"},
+		{{"--params", "7", "--vram", "8", "--kv", "q9"}, "is no type"},
+		{{"--params", "7", "--vram", "8", "--kv", "q4_k"}, "no type for the key cache"},
+		{{"--params", "7", "--vram", "8", "--types", "Q4_K_M,Q9"}, "is no file type"},
+		{{"--params", "7", "--vram", "8", "--goal", "beauty"}, "goal"},
+		{{"--params", "7", "--vram", "8", "--overhead=-20%"}, "is no share"},
+		{{"--params", "7", "--vram", "8", "--shape", "heads=3"}, "cannot share"},
+		{{"--params", "7", "--vram", "8", "--shape", "layers=0"}, "outside 1 to"},
+		{{"--params", "7", "--vram", "8", "--batch", "0"}, "--batch"},
+		{{"--vram", "8", "--params", "7", kModel}, "has its own shape"},
+		{{"--vram", "8", "--params", "7", "--reserve", "much"}, "--reserve"},
+		{{"--nonsense"}, "nonsense"},
+	};
+	for (const BadCall& call : calls) {
+		const ToolResult result = runTool("vkplan", call.arguments);
+		EXPECT_EQ(result.code, 2) << testing::PrintToString(call.arguments) << result.err;
+		EXPECT_NE(result.firstError().find(call.says), std::string::npos) << testing::PrintToString(call.arguments) << result.err;
+		EXPECT_TRUE(result.out.empty()) << result.out;
+	}
+}
+
+TEST(Vkplan, SaysWhichFileIsMissing) {
+	const ToolResult result = runTool("vkplan", {"--vram", "8", "no-such-file.gguf"});
+	EXPECT_EQ(result.code, 1);
+	EXPECT_NE(result.err.find("no-such-file.gguf"), std::string::npos);
+}
+
+}  // namespace
