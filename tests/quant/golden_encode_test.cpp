@@ -1,10 +1,11 @@
 // What the reference's tool makes of the sample model, tensor by tensor: our host encoders must give the same SHA-256.
 #include "ggufio/gguf_reader.h"
 #include "quant/codec.h"
+#include "tests/quant/adversarial.h"
+#include "tests/quant/sha256.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <nettle/sha2.h>
 #include <nlohmann/json.hpp>
 
 #include <fstream>
@@ -16,17 +17,6 @@ using namespace vkq;
 namespace {
 
 const std::string kGolden = VKQ_SOURCE_DIR "/tests/golden/";
-
-std::string sha256(const std::vector<std::byte>& bytes) {
-	sha256_ctx context;
-	uint8_t digest[SHA256_DIGEST_SIZE];
-	sha256_init(&context);
-	sha256_update(&context, bytes.size(), reinterpret_cast<const uint8_t*>(bytes.data()));
-	sha256_digest(&context, sizeof(digest), digest);
-	std::string hex;
-	for (uint8_t byte : digest) hex += fmt::format("{:02x}", byte);
-	return hex;
-}
 
 GgufFile open(const std::string& path) {
 	auto file = GgufFile::open(path);
@@ -87,4 +77,28 @@ TEST(HostEncoders, GiveTheReferencesBytesForEveryTensorOfEveryFileType) {
 			EXPECT_TRUE(scalesAreFinite(*type, encoded.data(), tensor->elements()));
 		}
 	}
+}
+
+TEST(HostEncoders, GiveTheReferencesBytesForAdversarialRows) {
+	const auto golden = nlohmann::json::parse(std::ifstream(kGolden + "adversarial.golden.json"));
+	const uint64_t elements = golden["row_elements"];
+	const auto importances = adversarial::importances(elements);
+	size_t rows_checked = 0;
+	for (const auto& [type_name, hashes] : golden["sha256"].items()) {
+		const TensorType type = *typeFromName(type_name);
+		for (const adversarial::Row& row : adversarial::rows(elements)) {
+			std::vector<std::byte> all;  // without importance, then with each of them
+			std::vector<std::byte> encoded(*typeBytes(type, elements));
+			auto append = [&](const float* importance) {
+				encodeRow(type, row.values.data(), elements, importance, encoded.data());
+				all.insert(all.end(), encoded.begin(), encoded.end());
+			};
+			append(nullptr);
+			if (usesImportance(type))
+				for (const adversarial::Row& importance : importances) append(importance.values.data());
+			EXPECT_EQ(sha256(all), hashes.value(row.name, "")) << type_name << ": " << row.name;
+			++rows_checked;
+		}
+	}
+	EXPECT_GT(rows_checked, 500u);
 }
