@@ -25,7 +25,9 @@ namespace {
 constexpr std::string_view kGpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
 constexpr std::string_view kLlama3 = CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|" PUNCTUATION "|" SPACES;
 constexpr std::string_view kQwen2 = CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|" PUNCTUATION "|" SPACES;
-constexpr std::string_view kHan = R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)";
+/// DeepSeek's "Han": U+0800 to U+9FA5 and Hangul. White space within counts as no character of theirs, as in the reference.
+constexpr std::string_view kHan =
+	R"([\x{800}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{9fa5}\x{ac00}-\x{d7ff}]+)";
 constexpr std::string_view kBloom = R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{ff0c}\x{3001}\x{964}\x{6d4}\x{60c})]+)";
 
 /// Cased letters as DeepSeek's first tokenizer lists them.
@@ -61,7 +63,7 @@ const std::vector<PreTokenizer>& preTokenizers() {
 		{{"tekken"}, {MIXED_CASE("") "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES}, true, true},
 		{{"gpt-4o", "llama4", "kanana2"}, {MIXED_CASE(CONTRACTIONS "?") "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES}},
 		{{"deepseek-llm"},
-		 {"[\\r\\n]", kDeepSeekLetters, R"(\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3000}-\x{3002}]+)", "(?<!\\s)\\s+\\z", kHan,
+		 {"[\\r\\n]", kDeepSeekLetters, R"(\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3001}\x{3002}]+)", "(?<!\\s)\\s+\\z", kHan,
 		  "\\p{N}+"}},
 		{{"deepseek-coder"}, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", kHan, "\\p{N}"}},
 		{{"deepseek-v3", "hunyuan-dense", "joyai-llm"},

@@ -1,6 +1,6 @@
 // Real vocabularies: the reference's expected tokens, and properties that hold for any text.
 #include "infer/detokenizer.h"
-#include "infer/utf8.h"
+#include "random_text.h"
 #include "vocab_files.h"
 
 #include <random>
@@ -31,25 +31,6 @@ std::vector<std::vector<Token>> expectedTokens(const std::string& vocabulary) {
 		all.emplace_back(std::istream_iterator<Token>(words), std::istream_iterator<Token>());
 	}
 	return all;
-}
-
-/// Characters from everywhere, more of those that patterns look at.
-std::string randomText(std::mt19937& random, size_t characters) {
-	static const std::vector<std::string> common = {" ", " ", "  ", "\n", "\r\n", "\t", "'s", "'LL", "the", "The", "ing", "7", "1234", ".", "...", "!?", "\u00a0",
-	                                                "\u3000", "\u1680", "\u180e", "e\u0301", "\u0e01\u0e33", "\u4f60\u597d", "\U0001F999", "\u2581", "<", "|>"};
-	std::string text;
-	for (size_t i = 0; i < characters; ++i) {
-		switch (random() % 4) {
-			case 0: text += common[random() % common.size()]; break;
-			case 1: text += char(' ' + random() % 95); break;
-			case 2: appendUtf8(text, random() % 0x800); break;
-			default: {
-				const uint32_t code_point = random() % 0x110000;
-				appendUtf8(text, code_point >= 0xD800 && code_point < 0xE000 ? 0xFFFD : code_point);
-			}
-		}
-	}
-	return text;
 }
 
 /// SentencePiece cannot tell U+2581 from a space.
@@ -109,8 +90,7 @@ TEST_P(EveryVocabulary, StreamsTheSameTextInWholeCharacters) {
 TEST_P(EveryVocabulary, TakesAnyBytes) {
 	std::mt19937 random(3);
 	for (int i = 0; i < 400; ++i) {
-		std::string text;
-		for (size_t length = random() % 40; length > 0; --length) text += char(random() % 2 ? random() % 256 : 0xC0 + random() % 64);
+		const std::string text = randomBytes(random, random() % 40);
 		const std::string decoded = tokenizer().decode(encode(tokenizer(), text));
 		if (bytePairs()) {
 			ASSERT_EQ(repairUtf8(decoded), decoded.find("\xED") == std::string::npos ? repairUtf8(text) : repairUtf8(decoded));
