@@ -8,3 +8,8 @@ foreach(format Q4_K Q5_K)
 	vkq_shader(encode_${name} SOURCE encode_affine_k.comp DEFINES FORMAT_${format})
 	vkq_shader(encode_${name}_shared SOURCE encode_affine_k.comp DEFINES FORMAT_${format} EXCHANGE_SHARED)
 endforeach()
+
+# Between the products: one variant each, specialized by constants.
+foreach(name norm rotate_heads attention attention_merge activation softcap moe_routing moe_combine hadamard)
+	vkq_shader(${name} SOURCE ${name}.comp)
+endforeach()

@@ -1,0 +1,27 @@
+#include "kernels/activation.h"
+
+#include "core/bytes.h"
+#include "kernels/workgroup.h"
+#include "shaders/shared/transformer.h"
+
+#include <algorithm>
+
+namespace vkq {
+
+Result<void> recordGatedActivation(vk::Device& device, vk::CommandBuffer& commands, const GatedActivation& work) {
+	const uint32_t lanes = workgroupLanes(device, 64);
+	VKQ_TRY(const vk::Pipeline* pipeline, device.pipeline({ShaderId::activation, {lanes}}));
+	const shader::ActivationPush push{work.columns, work.rows, work.gate_stride, work.linear_stride, work.linear_offset, work.output_stride, work.gelu};
+	commands.dispatch(*pipeline, {work.gate, work.linear, work.output}, push, {uint32_t(divideUp(work.columns, lanes)), work.rows});
+	return {};
+}
+
+Result<void> recordSoftcap(vk::Device& device, vk::CommandBuffer& commands, vk::BufferView values, uint64_t count, float cap) {
+	constexpr uint64_t kMostGroups = 65535;
+	const uint32_t lanes = workgroupLanes(device, 64);
+	VKQ_TRY(const vk::Pipeline* pipeline, device.pipeline({ShaderId::softcap, {lanes}}));
+	commands.dispatch(*pipeline, {values}, shader::SoftcapPush{uint32_t(count), cap}, {uint32_t(std::min(divideUp(count, lanes), kMostGroups))});
+	return {};
+}
+
+}  // namespace vkq

@@ -1,0 +1,75 @@
+#include "kernels/attention.h"
+
+#include "core/bytes.h"
+#include "kernels/workgroup.h"
+#include "quant/device_layout.h"
+#include "shaders/shared/transformer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+
+namespace vkq {
+
+namespace {
+
+constexpr uint32_t kMostRows = 8;        // queries that share each load of K and V; more would not fit registers
+constexpr uint32_t kSharedPerRow = 4;    // bytes a position and row in shared memory
+
+/// Rows that the workgroup's shared memory has room for, a power of two.
+uint32_t rowsFor(const vk::Device& device, uint32_t rows, uint32_t head_dim, uint32_t tile, uint32_t lanes) {
+	uint32_t wanted = std::min(kMostRows, std::bit_ceil(rows));
+	const auto bytes = [&](uint32_t n) { return n * (head_dim * 4 + tile * kSharedPerRow + lanes * 16) + 256; };
+	while (wanted > 1 && bytes(wanted) > device.limits().shared_bytes) wanted /= 2;
+	return wanted;
+}
+
+}  // namespace
+
+Result<void> recordAttention(vk::Device& device, vk::CommandBuffer& commands, const Attention& a) {
+	assert(a.head_dim % 4 == 0 && a.query_stride % 4 == 0 && a.heads % a.kv_heads == 0 && a.splits > 0);
+	const uint32_t lanes = workgroupLanes(device, 64), group = a.heads / a.kv_heads;
+	const uint32_t tile = std::max(kKeyInterleave, lanes);
+	const uint32_t rows = rowsFor(device, a.tokens * group, a.head_dim, tile, lanes);
+	VKQ_TRY(const vk::Pipeline* pipeline,
+	        device.pipeline({ShaderId::attention, {lanes, 1, 1, a.head_dim, rows, group, tile, uint32_t(a.keys[0].type), uint32_t(a.values[0].type)}}));
+
+	// Pieces of K and V may be cut at different heads: each run of heads that lies in one of both is a dispatch.
+	for (uint32_t head = 0, k = 0, v = 0; head < a.kv_heads;) {
+		while (head >= a.keys[k].first_head + a.keys[k].heads) ++k;
+		while (head >= a.values[v].first_head + a.values[v].heads) ++v;
+		const CachePiece &keys = a.keys[k], &values = a.values[v];
+		const uint32_t end = std::min(keys.first_head + keys.heads, values.first_head + values.heads);
+		const DeviceLayout key_layout = deviceLayout(keys.type, a.head_dim, uint64_t(keys.heads) * keys.cells, kKeyInterleave).value();
+		const DeviceLayout value_layout = deviceLayout(values.type, a.head_dim, uint64_t(values.heads) * values.cells, 1).value();
+		assert(keys.cells == values.cells);
+		const shader::AttentionPush push{
+			.query_stride = a.query_stride,
+			.output_stride = a.heads * a.head_dim,
+			.first_head = head,
+			.heads = a.heads,
+			.cells = keys.cells,
+			.window = a.window,
+			.softcap = a.softcap,
+			.key_high_word = uint32_t(key_layout.plane_offset[1] / 4),
+			.key_scale_word = uint32_t(key_layout.plane_offset[2] / 4),
+			.value_high_word = uint32_t(value_layout.plane_offset[1] / 4),
+			.value_scale_word = uint32_t(value_layout.plane_offset[2] / 4),
+			.splits = a.splits,
+			.key_first_row = (head - keys.first_head) * keys.cells,
+			.value_first_row = (head - values.first_head) * values.cells,
+		};
+		commands.dispatch(*pipeline, {a.step_input, a.query, keys.buffer, values.buffer, a.splits > 1 ? a.splits_buffer : a.output}, push,
+		                  {uint32_t(divideUp(a.tokens * group, rows)), end - head, a.splits});
+		head = end;
+	}
+	if (a.splits == 1) return {};
+
+	commands.barrier();
+	VKQ_TRY(const vk::Pipeline* merge, device.pipeline({ShaderId::attention_merge, {workgroupLanes(device, 64)}}));
+	const shader::AttentionMergePush push{a.heads, a.head_dim, a.splits, a.heads * a.head_dim, a.tokens};
+	commands.dispatch(*merge, {a.splits_buffer, a.output}, push, {a.heads, a.tokens});
+	return {};
+}
+
+}  // namespace vkq

@@ -1,0 +1,49 @@
+#version 460
+// Root mean square normalization of rows, one workgroup a row:
+//
+//   n(x, w)[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]
+//
+//   kAfter   residual += n(y, after)      (gemma's norm of what a block put out)
+//   kBefore  output = n(residual, before) (the next block's input)
+//
+// Both in one pass over memory where both are wanted. Equals normalize() of ref/forward.cpp but for rounding.
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_scalar_block_layout : require
+#extension GL_KHR_shader_subgroup_basic : require
+#include "shared/transformer.h"
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 3) const bool kAfter = false;
+layout(constant_id = 4) const bool kBefore = true;
+layout(push_constant, scalar) uniform Push { NormPush push; };
+layout(binding = 0, scalar) buffer Residual { float residual[]; };
+layout(binding = 1, scalar) readonly buffer Input { float y[]; };
+layout(binding = 2, scalar) readonly buffer After { float after[]; };
+layout(binding = 3, scalar) readonly buffer Before { float before[]; };
+layout(binding = 4, scalar) writeonly buffer Output { float normed[]; };
+
+#include "include/reduce.glsl"
+
+float inverseRoot(float squares) { return 1.0 / sqrt(squares / float(push.columns) + push.eps); }
+
+void main() {
+	const uint lane = gl_LocalInvocationID.x, lanes = gl_WorkGroupSize.x;
+	const uint out_row = gl_WorkGroupID.x * push.columns, row = out_row + push.first_row * push.columns;
+	float squares = 0.0;
+	if (kAfter) {
+		for (uint i = lane; i < push.columns; i += lanes) squares += y[row + i] * y[row + i];
+		const float scale = inverseRoot(workgroupSum(squares));
+		squares = 0.0;
+		for (uint i = lane; i < push.columns; i += lanes) {
+			const float x = residual[row + i] + y[row + i] * scale * after[i];
+			residual[row + i] = x;
+			squares += x * x;
+		}
+	} else {
+		for (uint i = lane; i < push.columns; i += lanes) squares += residual[row + i] * residual[row + i];
+	}
+	if (kBefore) {
+		const float scale = inverseRoot(workgroupSum(squares));
+		for (uint i = lane; i < push.columns; i += lanes) normed[out_row + i] = residual[row + i] * scale * before[i];
+	}
+}

@@ -1,0 +1,101 @@
+// Parameters of the small kernels between the products: norm, rotate_heads, attention, activation, moe_routing.
+// Strides and offsets are in 32-bit words.
+#ifndef VKQ_SHADERS_TRANSFORMER_H
+#define VKQ_SHADERS_TRANSFORMER_H
+#include "interface.h"
+
+// What rotate_heads makes of a head.
+#define VKQ_ROLE_QUERY 0
+#define VKQ_ROLE_KEY 1
+#define VKQ_ROLE_VALUE 2
+
+// Cache cells whose words alternate, in K: neighbouring lanes score neighbouring cells.
+#define VKQ_KEY_INTERLEAVE 32
+
+// Elements that a Hadamard transform mixes.
+#define VKQ_HADAMARD 32
+
+VKQ_SHARED_BEGIN
+struct NormPush {
+	uint columns;
+	uint first_row;      // of x
+	float eps;
+};
+VKQ_PUSH_SIZE(NormPush, 12);
+
+struct RotateHeadsPush {
+	uint stride, offset;              // of a token's values, and where the first head lies in them
+	uint first_head;                  // of the cache's piece
+	uint pairs;                       // rotated ones; 0: none
+	uint half_split;                  // 1: pairs (i, i + pairs), 0: (2i, 2i + 1)
+	uint rotation_offset;             // of the table, in pairs of floats
+	float scale;                      // what the result is multiplied by
+	float eps;
+	uint cells;                       // of a head in the cache: position % cells is a token's
+	uint high_word, scale_word;       // where the cache's planes 1 and 2 start
+};
+VKQ_PUSH_SIZE(RotateHeadsPush, 44);
+
+struct AttentionPush {
+	uint query_stride, output_stride; // from one token to the next
+	uint first_head;                  // key/value head of the dispatch's first workgroup
+	uint heads;                       // query heads in all
+	uint cells;
+	uint window;                      // tokens; 0: all
+	float softcap;                    // 0: none
+	uint key_high_word, key_scale_word;
+	uint value_high_word, value_scale_word;
+	uint splits;
+	uint key_first_row, value_first_row;   // of the dispatch's first head in the pieces
+};
+VKQ_PUSH_SIZE(AttentionPush, 56);
+
+struct AttentionMergePush {
+	uint heads;
+	uint head_dim;
+	uint splits;
+	uint output_stride;
+	uint tokens;
+};
+VKQ_PUSH_SIZE(AttentionMergePush, 20);
+
+struct HadamardPush {
+	uint blocks;         // of VKQ_HADAMARD
+};
+VKQ_PUSH_SIZE(HadamardPush, 4);
+
+struct ActivationPush {
+	uint columns;
+	uint rows;
+	uint gate_stride;
+	uint linear_stride, linear_offset;
+	uint output_stride;
+	uint gelu;           // 1: GELU (tanh), 0: SiLU
+};
+VKQ_PUSH_SIZE(ActivationPush, 28);
+
+struct SoftcapPush {
+	uint count;
+	float cap;
+};
+VKQ_PUSH_SIZE(SoftcapPush, 8);
+
+struct MoeRoutingPush {
+	uint experts;
+	uint used;
+	uint weights_offset;   // where the weights start behind the choices
+	uint normalize;        // 1: the chosen weights sum to 1
+};
+VKQ_PUSH_SIZE(MoeRoutingPush, 16);
+
+struct MoeCombinePush {
+	uint columns;
+	uint tokens;
+	uint used;
+	uint weights_offset;
+	uint accumulate;       // 1: add to the output
+};
+VKQ_PUSH_SIZE(MoeCombinePush, 20);
+VKQ_SHARED_END
+
+#endif
