@@ -68,12 +68,15 @@ std::span<const KnownGpu> knownGpus() { return kGpus; }
 Result<KnownGpu> findGpu(std::string_view name) {
 	const std::string wanted = normalized(name);
 	std::vector<std::string_view> near;
+	std::vector<const KnownGpu*> ending;   // "4060": RTX 4060, not RTX 4060 Ti
 	const KnownGpu* only = nullptr;
 	for (const KnownGpu& gpu : kGpus) {
 		const std::string known = normalized(gpu.name);
 		if (known == wanted) return gpu;
 		if (!wanted.empty() && known.find(wanted) != std::string::npos) near.push_back(gpu.name), only = &gpu;
+		if (!wanted.empty() && known.ends_with(wanted)) ending.push_back(&gpu);
 	}
+	if (ending.size() == 1) return *ending.front();
 	if (near.size() == 1) return *only;
 	if (near.size() > 1) return fail(ErrorCode::kUsage, fmt::format("--gpu '{}' could be several cards", name), "one of: " + joined(near));
 	// Nothing contains it: the same model number, or its family.
