@@ -13,3 +13,9 @@ endforeach()
 foreach(name norm rotate_heads attention attention_merge activation softcap moe_routing moe_combine hadamard)
 	vkq_shader(${name} SOURCE ${name}.comp)
 endforeach()
+
+# Products. One module serves every weight type: what differs is specialization constants (kernels/device_layout.h).
+vkq_shader(product SOURCE product.comp)
+vkq_shader(product_integer SOURCE product.comp DEFINES VKQ_INTEGER)
+vkq_shader(quantize_activations SOURCE quantize_activations.comp)
+vkq_shader(group_experts SOURCE group_experts.comp)

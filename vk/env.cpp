@@ -42,6 +42,7 @@ Environment read() {
 	env.cache_dir = cacheDir();
 	env.heap_limit = number(variable("VKQ_HEAP_LIMIT"));
 	env.no_import = flag("VKQ_NO_IMPORT");
+	env.variant = variable("VKQ_VARIANT");
 	const std::string_view fault = variable("VKQ_FAULT");
 	const size_t at = fault.find('@');
 	if (at != std::string_view::npos) {

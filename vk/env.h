@@ -5,6 +5,7 @@
 //   VKQ_CACHE_DIR=DIR          where the pipeline cache lives; empty turns it off. Default: $XDG_CACHE_HOME/vkquant or ~/.cache/vkquant
 //   VKQ_HEAP_LIMIT=BYTES       pretends that every heap has at most this budget: for tests of what does not fit
 //   VKQ_FAULT=KIND@N           makes the N-th submit (device_lost) or allocation (out_of_memory) fail: for tests of what happens then
+//   VKQ_VARIANT=NAME          forces a kernel variant (vkinfo --devices lists them)
 //   VKQ_NO_IMPORT=1            never imports host memory: forces the staging path
 #pragma once
 
@@ -24,6 +25,7 @@ struct Environment {
 	Fault fault = Fault::None;
 	uint64_t fault_at = 0;                    // 1-based count
 	bool no_import = false;
+	std::string variant;                      // empty: not set
 };
 
 /// Read at first use; the process's environment is not looked at again.

@@ -1,0 +1,151 @@
+#include "kernels/product.h"
+
+#include "core/bytes.h"
+#include "kernels/device_layout.h"
+#include "shaders/shared/product.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+
+namespace vkq {
+
+namespace {
+
+constexpr uint32_t kSlotTokens = 8;   // up to so many tokens each slot is a product of its own
+
+/// What a lane computes: rows x columns of y.
+struct Tile {
+	uint32_t rows, columns;
+};
+
+Tile chooseTile(const Variant& variant, uint32_t count) {
+	const uint32_t columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
+	return {variant.wants_software || variant.slices == 1 ? 4u : 1u, columns};
+}
+
+Result<const vk::Pipeline*> productPipeline(const Kernels& kernels, TensorType type, bool integer, Tile tile) {
+	const Variant& variant = kernels.variant;
+	const DeviceCoding coding = deviceCoding(type);
+	vk::PipelineSpec spec;
+	spec.shader = integer ? ShaderId::product_integer : ShaderId::product;
+	spec.constants = {variant.interleave, variant.slices, tile.rows, tile.columns, variant.interleave, variant.broadcast, variant.unit,
+	                  coding.codes, coding.scales, coding.offset, coding.table};
+	// A subgroup must not span slices, which hold different inputs.
+	if (variant.broadcast && variant.slices > 1 && kernels.device->limits().max_subgroup > variant.interleave) spec.subgroup = variant.interleave;
+	return kernels.device->pipeline(spec);
+}
+
+uint32_t inputStride(const Matrix& matrix, const Vectors& x) {
+	if (x.quantized) return matrix.columns / 32 * VKQ_ACTIVATION_WORDS;
+	return x.stride ? x.stride : matrix.columns;
+}
+
+/// The part of the push constants that is the same for all pieces.
+shader::ProductPush describe(const Matrix& matrix, const Vectors& x, const Vectors& y) {
+	shader::ProductPush push{};
+	push.columns = matrix.columns;
+	push.x_stride = inputStride(matrix, x);
+	push.y_stride = y.stride ? y.stride : matrix.rows;
+	push.rows = matrix.rows;
+	push.slots_per_x = 1;
+	return push;
+}
+
+Result<void> describePiece(const Kernels& kernels, const Matrix& matrix, const MatrixPiece& piece, shader::ProductPush& push) {
+	const auto layout = deviceLayout(matrix.type, matrix.columns, piece.count, kernels.variant.interleave);
+	assert(layout);
+	if (!layout || layout->bytes > kernels.device->limits().storage_range)
+		return fail(ErrorCode::kUnsupported, fmt::format("{} rows of {} elements of type {} exceed what device '{}' can bind", piece.count, matrix.columns,
+		                                                 typeName(matrix.type), kernels.device->info().name));
+	push.piece_first = uint32_t(piece.first);
+	push.piece_rows = uint32_t(piece.count);
+	push.high_word = uint32_t(layout->plane_offset[1] / 4);
+	push.scale_word = uint32_t(layout->plane_offset[2] / 4);
+	push.super_word = uint32_t(layout->plane_offset[3] / 4);
+	push.row_words = uint32_t(layout->row_words[0]);
+	push.row_high_words = uint32_t(layout->row_words[1]);
+	push.row_scale_words = uint32_t(layout->row_words[2]);
+	push.row_super_words = uint32_t(layout->row_words[3]);
+	return {};
+}
+
+Result<void> checkArguments(const Matrix& matrix, [[maybe_unused]] const Vectors& x) {
+	assert(!x.quantized || hasIntegerProduct(matrix.type));
+	if (uint64_t(matrix.rows) * matrix.experts > UINT32_MAX)
+		return fail(ErrorCode::kUnsupported, fmt::format("a matrix of {} experts of {} rows has more rows than the kernels can count", matrix.experts, matrix.rows));
+	return {};
+}
+
+}  // namespace
+
+Result<Kernels> Kernels::create(vk::Device& device, std::string_view variant) {
+	VKQ_TRY(const Variant chosen, chooseVariant(device.info(), variant));
+	return Kernels{&device, chosen};
+}
+
+bool hasIntegerProduct(TensorType type) { return typeInfo(type).quantized; }
+
+Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to) {
+	assert(columns % 32 == 0 && !x.quantized);
+	constexpr uint32_t kLanes = 32;
+	VKQ_TRY(const vk::Pipeline* pipeline, kernels.device->pipeline({.shader = ShaderId::quantize_activations, .constants = {kLanes}}));
+	const shader::QuantizeActivationsPush push{columns / 32, count, x.stride ? x.stride : columns};
+	commands.dispatch(*pipeline, {x.view, to}, push, {uint32_t(divideUp(push.blocks, kLanes)), count});
+	return {};
+}
+
+Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y, bool accumulate) {
+	assert(matrix.experts == 1 && count > 0);
+	VKQ_CHECK(checkArguments(matrix, x));
+	const Tile tile = chooseTile(kernels.variant, count);
+	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, x.quantized, tile));
+	shader::ProductPush push = describe(matrix, x, y);
+	push.count = count;
+	push.accumulate = accumulate;
+	for (const MatrixPiece& piece : matrix.pieces) {
+		VKQ_CHECK(describePiece(kernels, matrix, piece, push));
+		push.first_row = uint32_t(piece.first);
+		const uint64_t groups = divideUp(piece.count, kernels.variant.interleave * tile.rows);
+		commands.dispatch(*pipeline, {piece.view, x.view, y.view, x.view}, push, {uint32_t(groups), uint32_t(divideUp(count, tile.columns))});
+	}
+	return {};
+}
+
+bool needsExpertLists(uint32_t tokens) { return tokens > kSlotTokens; }
+
+Result<void> groupExperts(const Kernels& kernels, vk::CommandBuffer& commands, const ExpertRouting& routing, uint32_t experts) {
+	constexpr uint32_t kLanes = 32;
+	VKQ_TRY(const vk::Pipeline* pipeline, kernels.device->pipeline({.shader = ShaderId::group_experts, .constants = {kLanes}}));
+	const shader::GroupExpertsPush push{routing.tokens * routing.places, experts, 1 + routing.tokens};
+	commands.dispatch(*pipeline, {routing.chosen, routing.lists}, push, {uint32_t(divideUp(experts, kLanes))});
+	return {};
+}
+
+Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const ExpertRouting& routing, const Vectors& x,
+                             uint32_t slots_per_x, const Vectors& y) {
+	assert(routing.tokens > 0 && slots_per_x > 0);
+	VKQ_CHECK(checkArguments(matrix, x));
+	const bool lists = needsExpertLists(routing.tokens);
+	const uint32_t slots = routing.tokens * routing.places;
+	const Tile tile = chooseTile(kernels.variant, lists ? routing.tokens : 1);
+	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, x.quantized, tile));
+	shader::ProductPush push = describe(matrix, x, y);
+	push.count = slots;
+	push.routing = lists ? VKQ_ROUTE_LISTS : VKQ_ROUTE_SLOTS;
+	push.slots_per_x = slots_per_x;
+	push.list_stride = 1 + routing.tokens;
+	for (const MatrixPiece& piece : matrix.pieces) {
+		VKQ_CHECK(describePiece(kernels, matrix, piece, push));
+		const bool whole_experts = piece.count >= matrix.rows;
+		push.first_row = whole_experts ? 0 : uint32_t(piece.first % matrix.rows);
+		const uint64_t rows = whole_experts ? matrix.rows : piece.count;
+		const vk::Groups groups{uint32_t(divideUp(rows, kernels.variant.interleave * tile.rows)), lists ? uint32_t(divideUp(routing.tokens, tile.columns)) : 1,
+		                        lists ? matrix.experts : slots};
+		commands.dispatch(*pipeline, {piece.view, x.view, y.view, lists ? routing.lists : routing.chosen}, push, groups);
+	}
+	return {};
+}
+
+}  // namespace vkq

@@ -1,0 +1,50 @@
+#include "kernels/variant.h"
+
+#include "vk/env.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace vkq {
+
+namespace {
+
+constexpr Variant kVariants[] = {
+	{"software", "a row per lane, 8 rows interleaved, inputs broadcast in the subgroup", 8, 1, 8, true, true, 8},
+	{"software-narrow", "the same for subgroups of 4 lanes: every lane loads all inputs", 4, 1, 1, false, true, 8},
+	{"gpu", "32 rows interleaved, 8 slices of k a workgroup, inputs broadcast in the subgroup", 32, 8, 8, true, false, 1},
+	{"gpu-plain", "the same without subgroup operations", 32, 8, 1, false, false, 1},
+};
+
+}  // namespace
+
+std::span<const Variant> allVariants() { return kVariants; }
+
+std::string variantRejection(const Variant& variant, const vk::DeviceInfo& device) {
+	if (device.limits.subgroup < variant.min_subgroup)
+		return fmt::format("its subgroups have {} lanes, {} are needed", device.limits.subgroup, variant.min_subgroup);
+	if (variant.broadcast && !device.features.subgroup_ballot) return "it has no subgroup broadcast in compute shaders";
+	if (device.limits.workgroup_invocations < variant.interleave * variant.slices)
+		return fmt::format("its workgroups have at most {} lanes, {} are needed", device.limits.workgroup_invocations, variant.interleave * variant.slices);
+	return {};
+}
+
+Result<Variant> chooseVariant(const vk::DeviceInfo& device, std::string_view wanted) {
+	if (wanted.empty()) wanted = vk::environment().variant;
+	if (!wanted.empty()) {
+		for (const Variant& variant : kVariants) {
+			if (variant.name != wanted) continue;
+			const std::string rejection = variantRejection(variant, device);
+			if (rejection.empty()) return variant;
+			return fail(ErrorCode::kUnsupported, fmt::format("device '{}' cannot run the kernel variant '{}': {}", device.name, wanted, rejection));
+		}
+		std::vector<std::string_view> names;
+		for (const Variant& variant : kVariants) names.push_back(variant.name);
+		return fail(ErrorCode::kUsage, fmt::format("there is no kernel variant '{}'", wanted), fmt::format("there are: {}", fmt::join(names, ", ")));
+	}
+	for (const Variant& variant : kVariants)
+		if (variant.wants_software == device.software() && variantRejection(variant, device).empty()) return variant;
+	return fail(ErrorCode::kUnsupported, fmt::format("no kernel variant suits device '{}'", device.name));
+}
+
+}  // namespace vkq

@@ -1,0 +1,34 @@
+// Device classes as data: how products are cut for a kind of device. A table of variants with what each needs; the first
+// whose needs are met and that suits the device is taken, or the one that VKQ_VARIANT names.
+#pragma once
+
+#include "core/result.h"
+#include "vk/device_info.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace vkq {
+
+struct Variant {
+	std::string_view name;
+	std::string_view description;      // one line for vkinfo --devices
+	uint32_t interleave;               // rows of a weight matrix that lie interleaved: lanes that work side by side (quant/device_layout.h)
+	uint32_t slices;                   // of k, in one workgroup; a workgroup is interleave x slices lanes
+	uint32_t min_subgroup;             // lanes a subgroup must have at least
+	bool broadcast;                    // inputs pass through the subgroup: one load a lane instead of eight
+	bool wants_software;               // chosen by itself only on software devices, or only on others
+	uint32_t unit;                     // blocks of 32 that a slice takes at a time
+};
+
+std::span<const Variant> allVariants();
+
+/// Empty when the device can run the variant, else why it cannot.
+std::string variantRejection(const Variant& variant, const vk::DeviceInfo& device);
+
+/// `wanted` by name; empty: VKQ_VARIANT, else the device's own. kUsage for unknown names, kUnsupported where the device lacks something.
+Result<Variant> chooseVariant(const vk::DeviceInfo& device, std::string_view wanted = {});
+
+}  // namespace vkq

@@ -1,0 +1,243 @@
+#version 460
+// y[column][row] = sum over k of W[row][k] * x[column][k], W in device layout, decoded in registers.
+//
+// A lane owns kRowsPerLane rows x kColumns columns of y; neighbouring lanes own neighbouring rows. gl_WorkGroupSize.y slices of a workgroup
+// share the rows and split k between them (for devices that need more lanes than there are rows); their partial sums meet in shared memory.
+// x is the same for all lanes: each lane loads one of eight consecutive words and the subgroup passes them round (kBroadcast),
+// or, where subgroups are smaller than eight, every lane loads all of them.
+//
+// Two arithmetics:
+//   float (default)  w is decoded to the float that quant/codec.h gives, then multiplied and added in single precision
+//   VKQ_INTEGER      x comes in 8 bits per 32 (quantize_activations.comp). One 32-bit multiplication of two packed pairs makes two products:
+//                    (a + b 2^16) (Q_b + Q_a 2^16) = a Q_b + (a Q_a + b Q_b) 2^16 mod 2^32. The high half is wanted. Sums of up to kFlush
+//                    products keep both halves within 16 signed bits; starting them at 2^15 turns the shift that takes the high half into rounding
+//                    that absorbs the low half, whatever its sign. The result is the exact integer.
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_scalar_block_layout : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_ballot : require
+#include "shared/product.h"
+
+layout(local_size_x_id = 0, local_size_y_id = 1) in;
+layout(constant_id = 2) const uint kRowsPerLane = 1;
+layout(constant_id = 3) const uint kColumns = 1;
+layout(constant_id = 4) const uint kInterleave = 8;
+layout(constant_id = 5) const uint kBroadcast = 0;      // 1: subgroups have at least eight lanes
+layout(constant_id = 6) const uint kUnit = 1;           // blocks of 32 that a slice takes at a time
+layout(constant_id = 7) const uint kCodes = VKQ_CODES_4;
+layout(constant_id = 8) const uint kScales = VKQ_SCALES_F16;
+layout(constant_id = 9) const uint kOffset = 0;         // what is taken from every code
+layout(constant_id = 10) const uint kTable = VKQ_TABLE_NONE;
+
+layout(push_constant, scalar) uniform Push { ProductPush push; };
+layout(binding = 0, scalar) readonly buffer Weights { uint weights[]; };
+layout(binding = 1, scalar) readonly buffer Input { uint x[]; };   // floats, or activations in 8 bits
+layout(binding = 2, scalar) buffer Output { float y[]; };
+layout(binding = 3, scalar) readonly buffer Routing { uint routing[]; };   // not read with VKQ_ROUTE_NONE
+
+#include "include/device_layout.glsl"
+
+const uint kTile = kRowsPerLane * kColumns;
+const uint kSlices = gl_WorkGroupSize.y;
+shared float partial[kSlices > 1u ? gl_WorkGroupSize.x * gl_WorkGroupSize.y * kTile : 1u];
+
+float acc[kTile];
+uint row_base[kRowsPerLane], high_base[kRowsPerLane], scale_base[kRowsPerLane], super_base[kRowsPerLane];
+uint x_base[kColumns];
+uint super[kRowsPerLane];                               // words of plane 3 of the unit at hand
+const uint kSpread = kBroadcast != 0u ? 1u : 8u;        // words of x that a lane holds of eight
+
+uint loadWeight(uint base, uint word) { return weights[base + word * kInterleave]; }
+
+// Word i of the eight that the lanes hold in `words` for column c. A macro: arrays of specialized size are no arguments in glslang 12.
+#define FROM_EIGHT(words, c, i) (kBroadcast != 0u ? subgroupBroadcast(words[c], i) : words[(c) * kSpread + (i) % kSpread])
+
+#ifdef VKQ_INTEGER
+
+const uint kFlushBytes = kCodes == VKQ_CODES_8 ? 1u : 8u;                  // codes to -128: one product of 128 x 127 x 2
+const uint kFlushTable = kTable == VKQ_TABLE_IQ4 ? 1u : kFlushBytes;
+const uint kFlushSix = kCodes == VKQ_CODES_6 ? 4u : kFlushTable;           // to -32
+const uint kFlushFive = kOffset == 0u ? 4u : 8u;                           // to 31, or -16
+const uint kFlush = kCodes == VKQ_CODES_5 ? kFlushFive : kFlushSix;
+
+void multiplyBlock(uint block) {
+	const uint blocks = push.columns / 32u;
+	float x_scale[kColumns];
+	int x_sums[kColumns];
+	[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+		const uint meta = x_base[c] + blocks * VKQ_ACTIVATION_PAIR_WORDS + block * 2u;
+		x_scale[c] = uintBitsToFloat(x[meta]);
+		x_sums[c] = kHasMinimum ? int(x[meta + 1u]) : 0;
+	}
+	uint scales[kRowsPerLane], high[kRowsPerLane];
+	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+		scales[t] = loadWeight(scale_base[t], scaleWord(block, 0u));
+		high[t] = kHighBits == 1u ? loadWeight(high_base[t], block) : 0u;
+	}
+	int sum[kTile];
+	[[unroll]] for (uint i = 0; i < kTile; ++i) sum[i] = 0;
+	[[unroll]] for (uint h = 0; h < 2u; ++h) {
+		uint pairs[kColumns * kSpread];
+		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+			const uint first = x_base[c] + block * VKQ_ACTIVATION_PAIR_WORDS + h * 8u;
+			if (kBroadcast != 0u) pairs[c] = x[first + (gl_SubgroupInvocationID & 7u)];
+			else [[unroll]] for (uint i = 0; i < 8u; ++i) pairs[c * kSpread + i] = x[first + i];
+		}
+		uint low[kRowsPerLane * kHalfWords];
+		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+			if (kHighBits == 2u) high[t] = loadWeight(high_base[t], block * 2u + h);
+			[[unroll]] for (uint i = 0; i < kHalfWords; ++i) low[t * kHalfWords + i] = loadWeight(row_base[t], (block * 2u + h) * kHalfWords + i);
+		}
+		int products[kTile];
+		[[unroll]] for (uint j = 0; j < 8u; ++j) {
+			uint x_pair[kColumns];
+			[[unroll]] for (uint c = 0; c < kColumns; ++c) x_pair[c] = FROM_EIGHT(pairs, c, j);
+			[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+				const uint pair = codePair(low[t * kHalfWords + pairWord(j)], high[t], j, h);
+				[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+					const uint i = t * kColumns + c;
+					if (j % kFlush == 0u) products[i] = 0x8000;
+					products[i] += int(pair * x_pair[c]);
+					if (j % kFlush == kFlush - 1u) sum[i] += products[i] >> 16;
+				}
+			}
+		}
+		if (kScaleOf16 || h == 1u) {
+			[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+				const vec2 scale = scaleAndMinimum(scales[t], super[t], block, h);
+				[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+					const uint i = t * kColumns + c;
+					float product = scale.x * float(sum[i]);
+					if (kHasMinimum) {
+						const int low_sum = bitfieldExtract(x_sums[c], 0, 16), high_sum = x_sums[c] >> 16;
+						product += scale.y * float(!kScaleOf16 ? low_sum + high_sum : h == 0u ? low_sum : high_sum);
+					}
+					acc[i] += x_scale[c] * product;
+					sum[i] = 0;
+				}
+			}
+		}
+	}
+}
+
+#else
+
+void multiplyBlock(uint block) {
+	// Rows of floats may end inside a block: words and x beyond the end are taken as the last ones, times 0.
+	const bool whole = !kFloats || block * 32u + 32u <= push.columns;
+	uint scales[kRowsPerLane], high[kRowsPerLane];
+	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+		scales[t] = kScales == VKQ_SCALES_NONE ? 0u : loadWeight(scale_base[t], scaleWord(block, 0u));
+		high[t] = kHighBits == 1u ? loadWeight(high_base[t], block) : 0u;
+	}
+	for (uint h = 0; h < 2u; ++h) {
+		const uint first = block * 32u + h * 16u;
+		uint low[kRowsPerLane * kHalfWords];
+		vec2 scale[kRowsPerLane];
+		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+			if (kHighBits == 2u) high[t] = loadWeight(high_base[t], block * 2u + h);
+			scale[t] = scaleAndMinimum(scales[t], super[t], block, h);
+			[[unroll]] for (uint i = 0; i < kHalfWords; ++i) {
+				const uint word = (block * 2u + h) * kHalfWords + i;
+				low[t * kHalfWords + i] = loadWeight(row_base[t], whole ? word : min(word, push.row_words - 1u));
+			}
+		}
+		uint near[kColumns * kSpread], far[kColumns * kSpread];   // x of elements 0-7 and 8-15
+		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+			[[unroll]] for (uint i = 0; i < kSpread; ++i) {
+				const uint lane = kBroadcast != 0u ? gl_SubgroupInvocationID & 7u : i;
+				const uint a = first + lane, b = a + 8u;
+				if (whole) {
+					near[c * kSpread + i] = x[x_base[c] + a];
+					far[c * kSpread + i] = x[x_base[c] + b];
+				} else {
+					near[c * kSpread + i] = a < push.columns ? x[x_base[c] + a] : 0u;
+					far[c * kSpread + i] = b < push.columns ? x[x_base[c] + b] : 0u;
+				}
+			}
+		}
+		[[unroll]] for (uint j = 0; j < 8u; ++j) {
+			const uint element = pairElement(j);
+			vec2 x_pair[kColumns];
+			[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+				if (element < 8u) x_pair[c] = uintBitsToFloat(uvec2(FROM_EIGHT(near, c, element & 7u), FROM_EIGHT(near, c, (element + kPairStep) & 7u)));
+				else x_pair[c] = uintBitsToFloat(uvec2(FROM_EIGHT(far, c, element & 7u), FROM_EIGHT(far, c, (element + kPairStep) & 7u)));
+			}
+			[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+				const uint at = t * kHalfWords + pairWord(j);
+				vec2 w = valuePair(low[at], kCodes == VKQ_CODES_F32 ? low[at + 1u] : 0u, high[t], j, h);
+				if (kScales != VKQ_SCALES_NONE) w *= scale[t].x;
+				if (kHasMinimum) w += scale[t].y;
+				[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+					acc[t * kColumns + c] += w.x * x_pair[c].x;
+					acc[t * kColumns + c] += w.y * x_pair[c].y;
+				}
+			}
+		}
+	}
+}
+
+#endif
+
+void main() {
+	const uint lane = gl_LocalInvocationID.x, slice = gl_LocalInvocationID.y;
+
+	// Which expert, and which columns.
+	uint expert = 0u, count = push.count, list = 0u;
+	uint first_column = gl_WorkGroupID.y * kColumns;
+	if (push.routing == VKQ_ROUTE_SLOTS) {
+		first_column = gl_WorkGroupID.z;
+		expert = routing[first_column];
+	} else if (push.routing == VKQ_ROUTE_LISTS) {
+		expert = gl_WorkGroupID.z;
+		list = expert * push.list_stride;
+		count = routing[list];
+	}
+	if (first_column >= count) return;
+	uint y_vector[kColumns];
+	[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+		y_vector[c] = min(first_column + c, count - 1u);
+		if (push.routing == VKQ_ROUTE_LISTS) y_vector[c] = routing[list + 1u + y_vector[c]];
+		const uint x_vector = push.routing == VKQ_ROUTE_NONE ? y_vector[c] : y_vector[c] / push.slots_per_x;
+		x_base[c] = x_vector * push.x_stride;
+	}
+
+	// Which rows: those of the expert that lie in this piece. piece_row wraps below 0 for rows of earlier pieces.
+	const uint first_row = push.first_row + gl_WorkGroupID.x * gl_WorkGroupSize.x * kRowsPerLane;
+	const uint expert_offset = expert * push.rows - push.piece_first;
+	bool mine[kRowsPerLane];
+	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+		const uint row = first_row + t * gl_WorkGroupSize.x + lane;
+		const uint piece_row = expert_offset + row;
+		mine[t] = row < push.rows && piece_row < push.piece_rows;
+		const uint safe = mine[t] ? piece_row : 0u;
+		row_base[t] = rowBase(safe, push.row_words);
+		high_base[t] = push.high_word + rowBase(safe, push.row_high_words);
+		scale_base[t] = push.scale_word + rowBase(safe, push.row_scale_words);
+		super_base[t] = push.super_word + rowBase(safe, push.row_super_words);
+	}
+
+	[[unroll]] for (uint i = 0; i < kTile; ++i) acc[i] = 0.0;
+	const uint blocks = (push.columns + 31u) / 32u;
+	for (uint unit = slice * kUnit; unit < blocks; unit += kSlices * kUnit) {
+		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) super[t] = kHasSuper ? loadWeight(super_base[t], unit / 8u) : 0u;
+		[[dont_unroll]] for (uint block = unit; block < min(unit + kUnit, blocks); ++block) multiplyBlock(block);
+	}
+
+	if (kSlices > 1u) {
+		[[unroll]] for (uint i = 0; i < kTile; ++i) partial[(i * kSlices + slice) * gl_WorkGroupSize.x + lane] = acc[i];
+		barrier();
+		if (slice != 0u) return;
+		[[unroll]] for (uint i = 0; i < kTile; ++i)
+			for (uint s = 1; s < kSlices; ++s) acc[i] += partial[(i * kSlices + s) * gl_WorkGroupSize.x + lane];
+	}
+	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+		const uint row = first_row + t * gl_WorkGroupSize.x + lane;
+		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+			if (!mine[t] || first_column + c >= count) continue;
+			const uint at = y_vector[c] * push.y_stride + row;
+			y[at] = push.accumulate != 0u ? y[at] + acc[t * kColumns + c] : acc[t * kColumns + c];
+		}
+	}
+}

@@ -1,0 +1,421 @@
+// Every product of every weight type against a float64 product of what quant/codec.h decodes, within bounds that follow from
+// single-precision summation: |error| <= (number of roundings on the longest path) * 2^-24 * sum of |terms|.
+#include "kernels/device_layout.h"
+#include "kernels/product.h"
+
+#include "core/bytes.h"
+#include "core/half.h"
+#include "quant/codec.h"
+#include "shaders/shared/product.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <set>
+
+using namespace vkq;
+using namespace vkq::vk;
+
+namespace {
+
+std::vector<TensorType> codedTypes() {
+	std::vector<TensorType> types;
+	for (const TypeInfo& info : allTypes())
+		if (info.has_codec) types.push_back(info.type);
+	return types;
+}
+
+/// Random file bytes of a matrix: every bit of codes and block scales is random, F16 scales are of ordinary size.
+std::vector<std::byte> randomRows(TensorType type, uint64_t columns, uint64_t rows, std::mt19937& random) {
+	const TypeInfo& info = typeInfo(type);
+	std::vector<std::byte> bytes(*typeBytes(type, columns) * rows);
+	std::normal_distribution<float> normal;
+	if (!info.quantized) {
+		for (uint64_t i = 0; i < columns * rows; ++i) {
+			const float value = normal(random);
+			const uint16_t half = type == TensorType::F16 ? floatToHalf(value) : floatToBfloat(value);
+			if (type == TensorType::F32) std::memcpy(bytes.data() + 4 * i, &value, 4);
+			else std::memcpy(bytes.data() + 2 * i, &half, 2);
+		}
+		return bytes;
+	}
+	for (std::byte& byte : bytes) byte = std::byte(random());
+	std::vector<uint32_t> half_scales;   // byte offsets of F16 values in a block
+	switch (type) {
+		case TensorType::Q4_1: case TensorType::Q5_1: case TensorType::Q4_K: case TensorType::Q5_K: half_scales = {0, 2}; break;
+		case TensorType::Q2_K: half_scales = {80, 82}; break;
+		case TensorType::Q3_K: half_scales = {108}; break;
+		case TensorType::Q6_K: half_scales = {208}; break;
+		case TensorType::MXFP4: break;
+		default: half_scales = {0};
+	}
+	std::uniform_real_distribution<float> scale(0.001f, 0.01f);
+	for (uint64_t at = 0; at < bytes.size(); at += info.block_bytes) {
+		for (const uint32_t offset : half_scales) {
+			const uint16_t half = floatToHalf(random() % 2 ? scale(random) : -scale(random));
+			std::memcpy(bytes.data() + at + offset, &half, 2);
+		}
+		if (type == TensorType::MXFP4) bytes[at] = std::byte(120 + random() % 12);
+	}
+	return bytes;
+}
+
+std::vector<float> randomVectors(uint64_t elements, std::mt19937& random) {
+	std::normal_distribution<float> normal;
+	std::vector<float> x(elements);
+	for (float& value : x) value = normal(random);
+	return x;
+}
+
+struct ProductTest : testing::TestWithParam<std::string_view> {
+	std::unique_ptr<Device> device;
+	Kernels kernels;
+	std::mt19937 random{7};
+
+	void SetUp() override {
+		auto opened = Device::open({}, true);
+		if (!opened) opened = Device::open();   // the validation layer is optional
+		ASSERT_TRUE(opened.ok()) << opened.error().message;
+		device = std::move(opened).value();
+		auto created = Kernels::create(*device, GetParam());
+		if (!created) GTEST_SKIP() << created.error().message;
+		kernels = *created;
+	}
+	void TearDown() override {
+		if (!device) return;
+		EXPECT_EQ(device->instance().validationMessages(), 0u);
+	}
+
+	template <class T>
+	Buffer upload(std::span<const T> values) {
+		auto buffer = Buffer::create(*device, std::max<uint64_t>(values.size_bytes(), 4), MemoryUse::Upload);
+		EXPECT_TRUE(buffer.ok());
+		std::memcpy(buffer->mapped(), values.data(), values.size_bytes());
+		return std::move(buffer).value();
+	}
+	Buffer download(uint64_t bytes) {
+		auto buffer = Buffer::create(*device, bytes, MemoryUse::Download);
+		EXPECT_TRUE(buffer.ok());
+		return std::move(buffer).value();
+	}
+
+	struct Weights {
+		TensorType type;
+		uint32_t columns, rows, experts;
+		std::vector<float> values;     // what the file's bytes mean
+		std::vector<Buffer> buffers;   // one a piece
+		Matrix matrix;
+	};
+
+	/// A random matrix on the device, in pieces of at most `piece_rows` rows.
+	Weights weights(TensorType type, uint32_t columns, uint32_t rows, uint32_t experts = 1, uint32_t piece_rows = UINT32_MAX) {
+		Weights w{type, columns, rows, experts, {}, {}, {type, columns, rows, experts, {}}};
+		const uint64_t all = uint64_t(rows) * experts, row_bytes = *typeBytes(type, columns);
+		const auto file = randomRows(type, columns, all, random);
+		w.values.resize(all * columns);
+		for (uint64_t row = 0; row < all; ++row) decodeRow(type, file.data() + row * row_bytes, columns, w.values.data() + row * columns);
+		for (uint64_t first = 0; first < all;) {
+			uint64_t count = std::min<uint64_t>(piece_rows, all - first);
+			if (piece_rows < rows) count = std::min(count, rows - first % rows);   // parts of an expert do not reach into the next
+			const auto layout = deviceLayout(type, columns, count, kernels.variant.interleave);
+			EXPECT_TRUE(layout);
+			std::vector<std::byte> packed(layout->bytes);
+			repackRows(type, *layout, columns, kernels.variant.interleave, 0, count, file.data() + first * row_bytes, packed.data());
+			w.buffers.push_back(upload<std::byte>(packed));
+			w.matrix.pieces.push_back({w.buffers.back(), first, count});
+			first += count;
+		}
+		return w;
+	}
+
+	/// y of one row and one vector, and the bound of its error.
+	static std::pair<double, double> reference(const Weights& w, uint64_t row, std::span<const float> x) {
+		const float* values = w.values.data() + row * w.columns;
+		double sum = 0, magnitude = 0;
+		for (uint32_t first = 0; first < w.columns; first += 32) {
+			const uint32_t end = std::min(first + 32, w.columns);
+			float low = 0, high = 0;
+			for (uint32_t k = first; k < end; ++k) {
+				low = std::min(low, values[k]);
+				high = std::max(high, values[k]);
+			}
+			for (uint32_t k = first; k < end; ++k) {
+				sum += double(values[k]) * x[k];
+				// Block-coded weights are scale * code + minimum: each term is as large as the block's range.
+				const double term = typeInfo(w.type).quantized ? 2.0 * (double(high) - low) : std::abs(double(values[k]));
+				magnitude += term * std::abs(double(x[k]));
+			}
+		}
+		// Float arithmetic: a chain of `columns` additions, and a handful of roundings before.
+		return {sum, (w.columns + 8) * 0x1p-24 * magnitude + 1e-30};
+	}
+
+	static void expectProduct(const Weights& w, uint64_t matrix_row, std::span<const float> x, float got, const std::string& where) {
+		const auto [expected, bound] = reference(w, matrix_row, x);
+		EXPECT_LE(std::abs(got - expected), bound) << typeName(w.type) << " " << where << ": " << got << " for " << expected;
+	}
+
+	/// The vectors that the device's 8-bit activations stand for; checks that they are as near as they can be.
+	std::vector<float> dequantize(const Buffer& quantized, std::span<const float> x, uint32_t columns) {
+		const auto* words = reinterpret_cast<const uint32_t*>(quantized.mapped());
+		std::vector<float> result(x.size());
+		const uint64_t blocks = columns / 32;
+		for (uint64_t vector = 0; vector < x.size() / columns; ++vector) {
+			const uint32_t* from = words + vector * blocks * VKQ_ACTIVATION_WORDS;
+			for (uint64_t block = 0; block < blocks; ++block) {
+				const uint32_t* meta = from + blocks * VKQ_ACTIVATION_PAIR_WORDS + block * 2;
+				float scale;
+				std::memcpy(&scale, meta, 4);
+				const uint64_t at = vector * columns + block * 32;
+				int sums[2] = {0, 0};
+				for (uint32_t p = 0; p < 16; ++p) {
+					const uint32_t pair = from[block * VKQ_ACTIVATION_PAIR_WORDS + p];
+					const int second = int16_t(pair & 0xffff), first = int16_t((pair - uint32_t(second)) >> 16);
+					const uint32_t e = 8 * (p / 4) + p % 4;
+					result[at + e] = scale * float(first);
+					result[at + e + 4] = scale * float(second);
+					sums[p / 8] += first + second;
+				}
+				EXPECT_EQ(int16_t(meta[1] & 0xffff), sums[0]);
+				EXPECT_EQ(int16_t(meta[1] >> 16), sums[1]);
+				for (uint32_t i = 0; i < 32; ++i) EXPECT_LE(std::abs(result[at + i] - x[at + i]), scale * 0.5001f);
+			}
+		}
+		return result;
+	}
+
+	/// Multiplies `count` vectors and compares every row (or `rows_checked` of them) of every vector.
+	void checkMultiply(const Weights& w, uint32_t count, bool integer, bool accumulate = false) {
+		const auto x = randomVectors(uint64_t(count) * w.columns, random);
+		const Buffer x_buffer = upload<float>(x);
+		const uint64_t outputs = uint64_t(count) * w.rows;
+		Buffer y = download(outputs * 4);
+		auto* out = reinterpret_cast<float*>(y.mapped());
+		std::fill(out, out + outputs, accumulate ? 1.0f : NAN);
+		auto commands = CommandBuffer::create(*device);
+		ASSERT_TRUE(commands.ok() && commands->begin().ok());
+		Vectors input{x_buffer};
+		Buffer quantized;
+		if (integer) {
+			quantized = download(quantizedActivationBytes(w.columns, count));
+			ASSERT_TRUE(quantizeActivations(kernels, *commands, input, w.columns, count, quantized).ok());
+			commands->barrier();
+			input = {quantized, 0, true};
+		}
+		const auto recorded = multiply(kernels, *commands, w.matrix, input, count, {y}, accumulate);
+		ASSERT_TRUE(recorded.ok()) << recorded.error().message;
+		ASSERT_TRUE(commands->submitAndWait().ok());
+		const auto used = integer ? dequantize(quantized, x, w.columns) : x;
+		for (uint32_t v = 0; v < count; ++v)
+			for (uint32_t row = 0; row < w.rows; ++row) {
+				const float got = accumulate ? out[uint64_t(v) * w.rows + row] - 1.0f : out[uint64_t(v) * w.rows + row];
+				const auto [expected, bound] = reference(w, row, std::span(used).subspan(uint64_t(v) * w.columns, w.columns));
+				ASSERT_LE(std::abs(got - expected), bound + (accumulate ? (std::abs(expected) + 2) * 0x1p-23 : 0))
+					<< typeName(w.type) << (integer ? " 8 bits" : " floats") << " vector " << v << " row " << row << ": " << got << " for " << expected;
+			}
+	}
+};
+
+std::string variantTestName(const testing::TestParamInfo<std::string_view>& info) {
+	std::string name(info.param);
+	std::replace(name.begin(), name.end(), '-', '_');
+	return name;
+}
+
+std::vector<std::string_view> variantNames() {
+	std::vector<std::string_view> names;
+	for (const Variant& variant : allVariants()) names.push_back(variant.name);
+	return names;
+}
+
+}  // namespace
+
+TEST_P(ProductTest, EveryTypeTimesOneVector) {
+	for (const TensorType type : codedTypes()) {
+		const Weights w = weights(type, 512, 70);
+		checkMultiply(w, 1, false);
+		if (hasIntegerProduct(type)) checkMultiply(w, 1, true);
+	}
+}
+
+TEST_P(ProductTest, EveryTypeTimesThreeAndElevenVectors) {
+	for (const TensorType type : codedTypes()) {
+		const Weights w = weights(type, 256, 37);
+		for (const uint32_t count : {3u, 11u}) {
+			checkMultiply(w, count, false);
+			if (hasIntegerProduct(type)) checkMultiply(w, count, true);
+		}
+	}
+}
+
+TEST_P(ProductTest, EveryCountOfVectorsUpToNine) {
+	const Weights w = weights(TensorType::Q4_K, 256, 40);
+	for (uint32_t count = 1; count <= 9; ++count) {
+		checkMultiply(w, count, false);
+		checkMultiply(w, count, true);
+	}
+}
+
+TEST_P(ProductTest, OneRow) {
+	for (const TensorType type : {TensorType::F32, TensorType::Q4_0, TensorType::Q6_K}) checkMultiply(weights(type, 256, 1), 2, false);
+}
+
+TEST_P(ProductTest, OddColumnsOfFloats) {
+	for (const TensorType type : {TensorType::F32, TensorType::F16, TensorType::BF16})
+		for (const uint32_t columns : {1u, 2u, 7u, 31u, 33u, 47u, 50u, 127u, 321u}) {
+			const Weights w = weights(type, columns, 9);
+			checkMultiply(w, 1, false);
+			checkMultiply(w, 5, false);
+		}
+}
+
+TEST_P(ProductTest, OddCountsOfBlocks) {
+	for (const TensorType type : codedTypes()) {
+		if (typeInfo(type).block_elements != 32) continue;
+		for (const uint32_t columns : {32u, 96u, 160u, 288u}) {
+			const Weights w = weights(type, columns, 19);
+			checkMultiply(w, 1, false);
+			checkMultiply(w, 1, true);
+		}
+	}
+}
+
+TEST_P(ProductTest, HugeRows) {
+	for (const TensorType type : {TensorType::F16, TensorType::Q4_K, TensorType::Q8_0}) {
+		const Weights w = weights(type, 65536, 3);
+		checkMultiply(w, 1, false);
+		if (hasIntegerProduct(type)) checkMultiply(w, 1, true);
+	}
+}
+
+TEST_P(ProductTest, ZeroInputGivesZero) {
+	const Weights w = weights(TensorType::Q5_K, 256, 8);
+	const Buffer x = upload<float>(std::vector<float>(256, 0.0f));
+	Buffer quantized = download(quantizedActivationBytes(256, 1)), y = download(8 * 4);
+	std::fill_n(reinterpret_cast<float*>(y.mapped()), 8, NAN);
+	auto commands = CommandBuffer::create(*device);
+	ASSERT_TRUE(commands.ok() && commands->begin().ok());
+	ASSERT_TRUE(quantizeActivations(kernels, *commands, {x}, 256, 1, quantized).ok());
+	commands->barrier();
+	ASSERT_TRUE(multiply(kernels, *commands, w.matrix, {quantized, 0, true}, 1, {y}).ok());
+	ASSERT_TRUE(commands->submitAndWait().ok());
+	for (int i = 0; i < 8; ++i) EXPECT_EQ(reinterpret_cast<float*>(y.mapped())[i], 0.0f);
+}
+
+TEST_P(ProductTest, AddsToWhatIsThere) {
+	const Weights w = weights(TensorType::Q4_K, 256, 33);
+	checkMultiply(w, 1, true, true);
+	checkMultiply(w, 10, false, true);
+}
+
+TEST_P(ProductTest, MatricesInPiecesGiveWholeResults) {
+	const uint32_t step = kernels.variant.interleave * 2;
+	const Weights w = weights(TensorType::Q6_K, 256, step * 2 + 5, 1, step);
+	EXPECT_EQ(w.matrix.pieces.size(), 3u);
+	checkMultiply(w, 1, true);
+	checkMultiply(w, 9, false);
+}
+
+TEST_P(ProductTest, VectorsMayLieApart) {
+	const Weights w = weights(TensorType::Q4_0, 64, 10);
+	const auto x = randomVectors(3 * 100, random);
+	const Buffer x_buffer = upload<float>(x);
+	Buffer y = download(3 * 17 * 4);
+	auto commands = CommandBuffer::create(*device);
+	ASSERT_TRUE(commands.ok() && commands->begin().ok());
+	ASSERT_TRUE(multiply(kernels, *commands, w.matrix, {x_buffer, 100}, 3, {y, 17}).ok());
+	ASSERT_TRUE(commands->submitAndWait().ok());
+	for (uint32_t v = 0; v < 3; ++v)
+		for (uint32_t row = 0; row < 10; ++row)
+			expectProduct(w, row, std::span(x).subspan(v * 100, 64), reinterpret_cast<float*>(y.mapped())[v * 17 + row], "apart");
+}
+
+// Few tokens go slot by slot, many are grouped by expert; pieces are whole experts, or parts of one.
+TEST_P(ProductTest, TokensGoToTheirExperts) {
+	constexpr uint32_t kExperts = 6, kPlaces = 2, kColumns = 256;
+	const uint32_t rows = kernels.variant.interleave * 2 + 3;
+	struct Case { uint32_t tokens, piece_rows; bool integer, shared_input; };
+	for (const Case& c : {Case{1, UINT32_MAX, true, true}, {3, rows * 2, false, true}, {5, rows, true, false}, {40, UINT32_MAX, true, true},
+	                      {33, rows * 4, false, false}, {9, rows, true, false}}) {
+		const Weights w = weights(TensorType::Q4_K, kColumns, rows, kExperts, c.piece_rows);
+		std::vector<uint32_t> chosen;
+		for (uint32_t token = 0; token < c.tokens; ++token) {
+			const uint32_t first = random() % (kExperts - 1);   // the last expert is often chosen by nobody
+			chosen.push_back(first);
+			chosen.push_back((first + 1) % (kExperts - 1));
+		}
+		const uint32_t slots = c.tokens * kPlaces, slots_per_x = c.shared_input ? kPlaces : 1, vectors = slots / slots_per_x;
+		const auto x = randomVectors(uint64_t(vectors) * kColumns, random);
+		const Buffer x_buffer = upload<float>(x), chosen_buffer = upload<uint32_t>(chosen);
+		Buffer lists = download(kExperts * (1 + c.tokens) * 4), y = download(uint64_t(slots) * rows * 4), quantized;
+		std::fill_n(reinterpret_cast<float*>(y.mapped()), uint64_t(slots) * rows, NAN);
+		const ExpertRouting routing{chosen_buffer, lists, c.tokens, kPlaces};
+
+		auto commands = CommandBuffer::create(*device);
+		ASSERT_TRUE(commands.ok() && commands->begin().ok());
+		Vectors input{x_buffer};
+		if (c.integer) {
+			quantized = download(quantizedActivationBytes(kColumns, vectors));
+			ASSERT_TRUE(quantizeActivations(kernels, *commands, input, kColumns, vectors, quantized).ok());
+			input = {quantized, 0, true};
+		}
+		if (needsExpertLists(c.tokens)) {
+			ASSERT_TRUE(groupExperts(kernels, *commands, routing, kExperts).ok());
+		}
+		commands->barrier();
+		ASSERT_TRUE(multiplyExperts(kernels, *commands, w.matrix, routing, input, slots_per_x, {y}).ok());
+		ASSERT_TRUE(commands->submitAndWait().ok());
+
+		const auto used = c.integer ? dequantize(quantized, x, kColumns) : x;
+		for (uint32_t slot = 0; slot < slots; ++slot)
+			for (uint32_t row = 0; row < rows; ++row)
+				expectProduct(w, uint64_t(chosen[slot]) * rows + row, std::span(used).subspan(uint64_t(slot / slots_per_x) * kColumns, kColumns),
+				              reinterpret_cast<float*>(y.mapped())[uint64_t(slot) * rows + row], "tokens " + std::to_string(c.tokens) + " slot " + std::to_string(slot));
+	}
+}
+
+TEST_P(ProductTest, PiecesMayBePartsOfAnExpert) {
+	const uint32_t step = kernels.variant.interleave;
+	const Weights w = weights(TensorType::Q8_0, 64, step * 3, 2, step * 2);
+	ASSERT_EQ(w.matrix.pieces.size(), 4u);
+	const std::vector<uint32_t> chosen{1, 0};
+	const auto x = randomVectors(2 * 64, random);
+	const Buffer x_buffer = upload<float>(x), chosen_buffer = upload<uint32_t>(chosen);
+	Buffer y = download(2 * w.rows * 4);
+	auto commands = CommandBuffer::create(*device);
+	ASSERT_TRUE(commands.ok() && commands->begin().ok());
+	ASSERT_TRUE(multiplyExperts(kernels, *commands, w.matrix, {chosen_buffer, chosen_buffer, 2, 1}, {x_buffer}, 1, {y}).ok());
+	ASSERT_TRUE(commands->submitAndWait().ok());
+	for (uint32_t slot = 0; slot < 2; ++slot)
+		for (uint32_t row = 0; row < w.rows; ++row)
+			expectProduct(w, uint64_t(chosen[slot]) * w.rows + row, std::span(x).subspan(slot * 64, 64), reinterpret_cast<float*>(y.mapped())[slot * w.rows + row], "part");
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, ProductTest, testing::ValuesIn(variantNames()), variantTestName);
+
+TEST(Variant, NamesAreUnique) {
+	std::set<std::string_view> names;
+	for (const Variant& variant : allVariants()) EXPECT_TRUE(names.insert(variant.name).second);
+}
+
+TEST(Variant, SoftwareDevicesGetTheSoftwareOne) {
+	DeviceInfo info;
+	info.kind = DeviceKind::Software;
+	info.limits.subgroup = info.limits.max_subgroup = 8;
+	info.limits.workgroup_invocations = 1024;
+	info.features.subgroup_ballot = true;
+	EXPECT_EQ(chooseVariant(info)->name, "software");
+	info.limits.subgroup = 4;
+	EXPECT_EQ(chooseVariant(info)->name, "software-narrow");
+	EXPECT_EQ(chooseVariant(info, "software").error().code, ErrorCode::kUnsupported);
+	info.kind = DeviceKind::Discrete;
+	info.limits.subgroup = 32;
+	EXPECT_EQ(chooseVariant(info)->name, "gpu");
+	info.features.subgroup_ballot = false;
+	EXPECT_EQ(chooseVariant(info)->name, "gpu-plain");
+	EXPECT_EQ(chooseVariant(info, "fastest").error().code, ErrorCode::kUsage);
+}
