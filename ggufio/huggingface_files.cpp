@@ -160,7 +160,7 @@ Result<HuggingFaceFiles> openHuggingFaceFiles(const fs::path& path) {
 	std::error_code ignored;
 	HuggingFaceFiles files;
 	if (fs::is_directory(path, ignored)) {
-		files.folder = path;
+		files.folder = path.has_filename() ? path : path.parent_path();   // "model/"
 		const fs::path index = path / "model.safetensors.index.json";
 		if (!isFile(path / "model.safetensors") && isFile(index)) {
 			VKQ_CHECK(openByIndex(files, index));

@@ -116,7 +116,7 @@ Result<std::unique_ptr<ModelSource>> openHuggingFaceSource(const fs::path& path)
 	std::vector<std::string> warnings;
 	VKQ_TRY(Json json, readJson(config_path));
 	VKQ_TRY(const HuggingFaceConfig config, readHuggingFaceConfig(std::move(json), config_path.string(), warnings));
-	VKQ_TRY(std::vector<TensorRecipe> recipes, planHuggingFaceTensors(files, config, path.string(), warnings));
+	VKQ_TRY(std::vector<TensorRecipe> recipes, planHuggingFaceTensors(files, config, files.folder.string(), warnings));
 
 	Metadata metadata;
 	metadata.set("general.architecture", config.arch);
