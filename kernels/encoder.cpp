@@ -7,37 +7,51 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 namespace vkq {
 
 namespace {
 
-/// How the invocations of a super-block meet: in a subgroup, or through shared memory where subgroups are smaller than eight.
-enum class Work { Block, SuperBlock };
+/// Of which spans a search with importance needs the sum of squares.
+enum class Sums { None, Rows, SuperBlocks };
 
-struct Variant {
+/// The shaders of a type. Super-blocks have two of each: their invocations meet in a subgroup, or in shared memory where subgroups
+/// hold fewer than eight.
+struct Format {
 	TensorType type;
-	bool importance;
-	Work work;
 	uint32_t store_unit;   // bytes
-	ShaderId subgroup;
-	ShaderId shared;       // the same as `subgroup` where blocks do not exchange
+	Sums sums;
+	std::array<ShaderId, 2> plain;
+	std::optional<std::array<ShaderId, 2>> importance;
+	bool super_blocks() const { return typeInfo(type).block_elements == 256; }
 };
 
-constexpr Variant kVariants[] = {
-	{TensorType::Q4_K, false, Work::SuperBlock, 4, ShaderId::encode_q4_k, ShaderId::encode_q4_k_shared},
-	{TensorType::Q5_K, false, Work::SuperBlock, 4, ShaderId::encode_q5_k, ShaderId::encode_q5_k_shared},
+#define BLOCKS(name) std::array{ShaderId::encode_##name, ShaderId::encode_##name}
+#define SUPER_BLOCKS(name) std::array{ShaderId::encode_##name, ShaderId::encode_##name##_shared}
+const Format kFormats[] = {
+	{TensorType::Q4_0, 2, Sums::Rows, BLOCKS(q4_0), BLOCKS(q4_0_importance)},
+	{TensorType::Q4_1, 4, Sums::Rows, BLOCKS(q4_1), BLOCKS(q4_1_importance)},
+	{TensorType::Q5_0, 2, Sums::Rows, BLOCKS(q5_0), BLOCKS(q5_0_importance)},
+	{TensorType::Q5_1, 4, Sums::Rows, BLOCKS(q5_1), BLOCKS(q5_1_importance)},
+	{TensorType::Q8_0, 2, Sums::None, BLOCKS(q8_0), {}},
+	{TensorType::IQ4_NL, 2, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)},
+	{TensorType::MXFP4, 1, Sums::None, BLOCKS(mxfp4), {}},
+	{TensorType::Q4_K, 4, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)},
+	{TensorType::Q5_K, 4, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)},
+	{TensorType::Q6_K, 2, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)},
 };
 
 constexpr uint32_t kSuperBlockLanes = 8;
 
-const Variant* findVariant(TensorType type, bool importance) {
-	for (const Variant& variant : kVariants)
-		if (variant.type == type && variant.importance == importance) return &variant;
+const Format* findFormat(TensorType type) {
+	for (const Format& format : kFormats)
+		if (format.type == type) return &format;
 	return nullptr;
 }
 
@@ -48,8 +62,15 @@ uint32_t workgroupSize(const vk::Device& device) { return std::max(64u, device.l
 /// Subgroups serve when their size is known and holds whole super-blocks.
 bool exchangesInSubgroup(const vk::Device& device) {
 	const auto& limits = device.limits();
-	const bool known = device.features().subgroup_size_control || limits.min_subgroup == limits.max_subgroup;
+	const bool known = device.features().subgroup_ballot && (device.features().subgroup_size_control || limits.min_subgroup == limits.max_subgroup);
 	return known && limits.subgroup % kSuperBlockLanes == 0 && limits.subgroup <= 128;
+}
+
+/// Workgroups for so many invocations, in two dimensions where one is too short.
+vk::Groups grid(const vk::Device& device, uint64_t invocations) {
+	const uint32_t groups = uint32_t((invocations + workgroupSize(device) - 1) / workgroupSize(device));
+	const uint32_t x = std::min({groups, device.limits().workgroup_count[0], 32768u});
+	return {x, (groups + x - 1) / x};
 }
 
 float sourceValue(TensorType type, const std::byte* source, uint64_t index) {
@@ -73,32 +94,39 @@ static_assert(sizeof(NotesHeader) == shader::kNoteHeaderBytes);
 void clearNotes(std::byte* notes) { std::memset(notes, 0, sizeof(NotesHeader)); }
 
 bool Encoder::supports(TensorType target, TensorType source) {
-	return findVariant(target, false) && (source == TensorType::F32 || source == TensorType::F16 || source == TensorType::BF16);
+	return findFormat(target) && (source == TensorType::F32 || source == TensorType::F16 || source == TensorType::BF16);
 }
 
 Result<Encoder> Encoder::create(vk::Device& device, TensorType target, TensorType source, bool importance) {
-	if (!supports(target, source) || !findVariant(target, importance))
+	if (!supports(target, source) || (importance && !findFormat(target)->importance))
 		return fail(ErrorCode::kUnsupported, fmt::format("there is no shader that encodes {} from {}{}", typeName(target), typeName(source), importance ? " with importance" : ""));
 	Encoder encoder(device, target, source, importance);
-	VKQ_CHECK(encoder.pipeline(false));
+	VKQ_CHECK(encoder.pipeline(encoder.shader(), false));
 	return encoder;
 }
 
-Result<const vk::Pipeline*> Encoder::pipeline(bool odd_source) const {
-	const Variant& variant = *findVariant(target_, importance_);
-	const bool in_subgroup = exchangesInSubgroup(*device_);
+Result<const vk::Pipeline*> Encoder::pipeline(ShaderId shader, bool odd_source) const {
 	const uint32_t source = source_ == TensorType::F32 ? shader::kSourceF32 : source_ == TensorType::F16 ? shader::kSourceF16 : shader::kSourceBf16;
 	vk::PipelineSpec spec;
-	spec.shader = in_subgroup ? variant.subgroup : variant.shared;
+	spec.shader = shader;
 	spec.constants = {workgroupSize(*device_), 1, 1, /* kCorrectedDivision */ !device_->info().software(), /* kSource */ source, /* kOddSource */ odd_source,
 	                  /* kSubgroupIsSuperBlock */ device_->limits().subgroup == kSuperBlockLanes};
-	if (in_subgroup) spec.subgroup = device_->limits().subgroup;
+	if (exchangesInSubgroup(*device_) && device_->features().subgroup_size_control) spec.subgroup = device_->limits().subgroup;
 	return device_->pipeline(spec);
 }
 
-uint32_t Encoder::outputAlignment() const { return findVariant(target_, importance_)->store_unit; }
+ShaderId Encoder::shader() const {
+	const Format& format = *findFormat(target_);
+	return (importance_ ? *format.importance : format.plain)[exchangesInSubgroup(*device_) ? 0 : 1];
+}
 
-uint64_t Encoder::notesBytes(uint32_t) const { return shader::kNoteHeaderBytes + uint64_t(shader::kNoteCapacity) * sizeof(shader::EncodeNote); }
+uint32_t Encoder::outputAlignment() const { return findFormat(target_)->store_unit; }
+
+uint64_t Encoder::notesBytes(uint32_t rows, uint32_t row_elements) const {
+	const Sums sums = importance_ ? findFormat(target_)->sums : Sums::None;
+	const uint64_t spans = sums == Sums::None ? 1 : sums == Sums::Rows ? rows : uint64_t(rows) * row_elements / 256;   // one: no array is empty
+	return shader::kNoteHeaderBytes + uint64_t(shader::kNoteCapacity) * sizeof(shader::EncodeNote) + spans * sizeof(float);
+}
 
 uint32_t Encoder::maxRows(uint32_t row_elements) const {
 	const TypeInfo& type = typeInfo(target_);
@@ -109,25 +137,33 @@ uint32_t Encoder::maxRows(uint32_t row_elements) const {
 }
 
 Result<void> Encoder::record(vk::CommandBuffer& commands, const EncodeSlab& slab) const {
-	const Variant& variant = *findVariant(target_, importance_);
+	const Format& format = *findFormat(target_);
 	const TypeInfo& type = typeInfo(target_);
 	assert(slab.rows > 0 && slab.row_elements > 0 && slab.row_elements % type.block_elements == 0);
-	assert(slab.source_offset % sourceBytes(source_) == 0 && slab.output_offset % variant.store_unit == 0 && slab.importance_offset % 4 == 0);
-	VKQ_TRY(const vk::Pipeline* made, pipeline(slab.source_offset % 4 != 0));
+	assert(slab.source_offset % sourceBytes(source_) == 0 && slab.output_offset % format.store_unit == 0 && slab.importance_offset % 4 == 0);
+	const bool odd = slab.source_offset % 4 != 0;
+	VKQ_TRY(const vk::Pipeline* encode, pipeline(shader(), odd));
+	const uint64_t elements = uint64_t(slab.rows) * slab.row_elements;
 	shader::EncodePush push{};
-	push.units = uint32_t(uint64_t(slab.rows) * slab.row_elements / type.block_elements);
+	push.units = uint32_t(elements / type.block_elements);
 	push.source_word = uint32_t(slab.source_offset / 4);
-	push.output_unit = uint32_t(slab.output_offset / variant.store_unit);
+	push.output_unit = uint32_t(slab.output_offset / format.store_unit);
 	push.row_elements = slab.row_elements;
 	push.importance_word = uint32_t(slab.importance_offset / 4);
-	push.rows = slab.rows;
-
-	const uint64_t invocations = uint64_t(push.units) * (variant.work == Work::SuperBlock ? kSuperBlockLanes : 1);
-	const uint32_t groups = uint32_t((invocations + workgroupSize(*device_) - 1) / workgroupSize(*device_));
-	const uint32_t groups_x = std::min(groups, std::min(device_->limits().workgroup_count[0], 32768u));
-	const vk::Groups grid{groups_x, (groups + groups_x - 1) / groups_x};
-	if (importance_) commands.dispatch(*made, {slab.source, slab.output, slab.notes, slab.importance}, push, grid);
-	else commands.dispatch(*made, {slab.source, slab.output, slab.notes}, push, grid);
+	const vk::Groups groups = grid(*device_, uint64_t(push.units) * (format.super_blocks() ? kSuperBlockLanes : 1));
+	if (!importance_) {
+		commands.dispatch(*encode, {slab.source, slab.output, slab.notes}, push, groups);
+		return {};
+	}
+	if (format.sums != Sums::None) {
+		VKQ_TRY(const vk::Pipeline* sums, pipeline(ShaderId::encode_sums, odd));
+		shader::EncodePush spans = push;
+		spans.row_elements = format.sums == Sums::Rows ? slab.row_elements : type.block_elements;
+		spans.units = uint32_t(elements / spans.row_elements);
+		commands.dispatch(*sums, {slab.source, slab.notes}, spans, grid(*device_, spans.units));
+		commands.barrier();
+	}
+	commands.dispatch(*encode, {slab.source, slab.output, slab.notes, slab.importance}, push, groups);
 	return {};
 }
 
@@ -153,22 +189,28 @@ Result<uint64_t> Encoder::repair(std::byte* notes, const std::byte* source, cons
 		for (uint64_t i = 0; i < blocks; ++i) doubtful[i] = i;
 	}
 
-	std::vector<float> x(type.block_elements);
+	// Blocks are independent, but for those that need the whole row's sum.
+	const uint64_t span = importance && findFormat(target_)->sums == Sums::Rows ? blocks_in_row : 1;
+	for (uint64_t& block : doubtful) block -= block % span;
+	doubtful.erase(std::unique(doubtful.begin(), doubtful.end()), doubtful.end());
+
+	const uint64_t elements = span * type.block_elements;
+	std::vector<float> x(elements);
 	for (const uint64_t block : doubtful) {
 		const uint64_t row = block / blocks_in_row, column = block % blocks_in_row * type.block_elements;
-		for (uint32_t i = 0; i < type.block_elements; ++i) {
+		for (uint64_t i = 0; i < elements; ++i) {
 			x[i] = sourceValue(source_, source, block * type.block_elements + i);
 			if (!std::isfinite(x[i]))
 				return fail(ErrorCode::kInvalidData, fmt::format("row {}, column {} is {}", row, column + i, std::isnan(x[i]) ? "not a number" : "infinite"));
 		}
 		std::byte* const at = output + block * type.block_bytes;
-		encodeRow(target_, x.data(), type.block_elements, importance ? importance + column : nullptr, at);
-		if (!scalesAreFinite(target_, at, type.block_elements))
+		encodeRow(target_, x.data(), elements, importance ? importance + column : nullptr, at);
+		if (!scalesAreFinite(target_, at, elements))
 			return fail(ErrorCode::kInvalidData, fmt::format("row {}, columns {} to {}: weights up to {:g} give a {} scale that is not finite", row, column,
-			                                                 column + type.block_elements - 1, std::fabs(*std::max_element(x.begin(), x.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); })),
+			                                                 column + elements - 1, std::fabs(*std::max_element(x.begin(), x.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); })),
 			                                                 type.name));
 	}
-	return uint64_t(doubtful.size());
+	return uint64_t(doubtful.size()) * span;
 }
 
 }  // namespace vkq

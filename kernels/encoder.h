@@ -54,8 +54,8 @@ public:
 
 	/// Of output_offset, bytes: 4, 2 or 1 by the type's block.
 	uint32_t outputAlignment() const;
-	/// Of the notes of a slab with this many rows.
-	uint64_t notesBytes(uint32_t rows) const;
+	/// Of the notes of a slab.
+	uint64_t notesBytes(uint32_t rows, uint32_t row_elements) const;
 	/// The most rows of a slab: what one storage binding can see of source and output.
 	uint32_t maxRows(uint32_t row_elements) const;
 
@@ -70,7 +70,8 @@ public:
 private:
 	Encoder(vk::Device& device, TensorType target, TensorType source, bool importance)
 		: device_(&device), target_(target), source_(source), importance_(importance) {}
-	Result<const vk::Pipeline*> pipeline(bool odd_source) const;
+	ShaderId shader() const;
+	Result<const vk::Pipeline*> pipeline(ShaderId shader, bool odd_source) const;
 
 	vk::Device* device_;
 	TensorType target_, source_;

@@ -8,6 +8,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #ifndef EXCHANGE_SHARED
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
 #include "shared/encode.h"
@@ -41,6 +42,8 @@ float x[32], w[32];
 #define AFFINE_STEPS 36
 #define AFFINE_CLAMPS_FIRST
 #include "include/encode/importance.glsl"
+#define POSITIVE_COUNT 8
+#define POSITIVE_LARGEST 63
 #include "include/encode/search_positive.glsl"
 #else
 #define AFFINE_FIRST PLAIN_FIRST
@@ -49,7 +52,32 @@ float x[32], w[32];
 #endif
 #include "include/encode/search_affine.glsl"
 
-#ifndef IMPORTANCE
+#ifdef IMPORTANCE
+/// d and dmin as halves' bits by the weighted search: even invocations do the scales, odd ones the offsets.
+uvec2 scalesBySearch(uint lane, AffineFit fit, out uint scale_code, out uint minimum_code, inout uint reasons) {
+	precise float own_weight = w[0];
+	[[unroll]] for (int i = 1; i < 32; ++i) own_weight = own_weight + w[i];
+	const bool minima = (lane & 1u) != 0u;
+	float value[8], weight[8];
+	[[unroll]] for (int j = 0; j < 8; ++j) {
+		const float scale = superBroadcast(fit.scale, j), offset = superBroadcast(-fit.low, j);
+		value[j] = minima ? offset : scale;
+		weight[j] = superBroadcast(own_weight, j);
+	}
+	const PositiveFit found = searchPositive(value, weight);
+	if (found.uncertain) reasons |= kNoteUncertain;
+	float own = 0.0, neighbours = 0.0;
+	[[unroll]] for (int j = 0; j < 8; ++j) {
+		if (lane == j) own = found.code[j];
+		if ((lane ^ 1u) == j) neighbours = found.code[j];
+	}
+	const uint mine = uint(own) | halfBits(found.scale) << 16;
+	const uint theirs = superReadXor(uint(neighbours) | halfBits(found.scale) << 16, 1u);
+	scale_code = (minima ? theirs : mine) & 0xffffu;
+	minimum_code = (minima ? mine : theirs) & 0xffffu;
+	return uvec2(minima ? theirs : mine, minima ? mine : theirs) >> 16;
+}
+#else
 /// Weights where no importance is known: the sub-block's root mean square plus the magnitude.
 void plainWeights() {
 	precise float sum = 0.0;
@@ -59,7 +87,7 @@ void plainWeights() {
 	}
 	const float average = exactSqrt(exactDivide(sum, 32.0));
 	[[unroll]] for (int i = 0; i < 32; ++i) {
-		precise float weight = average + abs(x[i]);
+		precise float weight = average + magnitudeOf(x[i]);
 		w[i] = weight;
 	}
 }
@@ -86,23 +114,36 @@ void main() {
 	[[unroll]] for (int i = 0; i < 32; ++i) seeMagnitude(x[i]);
 	uint reasons = magnitudeReasons(POWER_OF_TWO(-20), POWER_OF_TWO(-48));
 
-	plainWeights();
-	AffineFit fit = searchAffine();
-	if (fit.uncertain) reasons |= kNoteUncertain;
 	uint scale_code, minimum_code;
+#ifdef IMPORTANCE
+	precise float sigma2 = sums[element / 256u] * 2.0;
+	sigma2 = sigma2 / 256.0;
+	IMPORTANCE_WEIGHTS(32, element % push.row_elements, sigma2)
+	const AffineFit fit = searchAffine();
+	const uvec2 scales = scalesBySearch(lane, fit, scale_code, minimum_code, reasons);
+	const uint d = scales.x, dmin = scales.y;
+#else
+	plainWeights();
+	const AffineFit fit = searchAffine();
 	const uint d = scaleByMaximum(fit.scale, scale_code, reasons);
 	const uint dmin = scaleByMaximum(-fit.low, minimum_code, reasons);
+#endif
+	if (fit.uncertain) reasons |= kNoteUncertain;
 	if (!halfIsFinite(d) || !halfIsFinite(dmin)) reasons |= kNoteScale;
 
 	precise float scale = halfValue(d) * float(scale_code);
 	precise float minimum = halfValue(dmin) * float(minimum_code);
 	const bool keeps = scale == 0.0;   // then the search's codes stay
 	uint code[32];
+	uint quotients = 0u;
 	[[unroll]] for (int i = 0; i < 32; ++i) {
 		precise float shifted = x[i] + minimum;
-		const float again = min(max(nearest(exactDivide(shifted, scale)), 0.0), float(AFFINE_LARGEST));
+		const float quotient = exactDivide(shifted, keeps ? 1.0 : scale);
+		quotients = max(quotients, floatBitsToUint(quotient) & 0x7fffffffu);
+		const float again = nearestClamped(quotient, 0, AFFINE_LARGEST);
 		code[i] = uint(keeps ? affineCode(x[i], fit.code_inverse, fit.code_low) : again);
 	}
+	if (quotients > floatBitsToUint(kNearestRange)) reasons |= kNoteUncertain;
 	storeSuperBlock(alive, push.output_unit + block * kBlockWords, lane, d | dmin << 16, scale_code, minimum_code, code);
 	reasons = superOr(reasons);
 	if (alive && lane == 0u && reasons != 0u) note(block, reasons);

@@ -2,11 +2,25 @@
 
 vkq_shader(copy_words SOURCE copy_words.comp)   # measures copy bandwidth: the limit that other kernels are held against
 
-# Encoders: _shared are for subgroups of four, which do not hold a super-block's eight invocations.
-foreach(format Q4_K Q5_K)
-	string(TOLOWER ${format} name)
-	vkq_shader(encode_${name} SOURCE encode_affine_k.comp DEFINES FORMAT_${format})
-	vkq_shader(encode_${name}_shared SOURCE encode_affine_k.comp DEFINES FORMAT_${format} EXCHANGE_SHARED)
+# Encoders. _shared are for subgroups of four, which do not hold a super-block's eight invocations.
+vkq_shader(encode_sums SOURCE encode_sums.comp)
+foreach(format q4_0 q4_1 q5_0 q5_1 q8_0 iq4_nl mxfp4)
+	string(TOUPPER FORMAT_${format} define)
+	vkq_shader(encode_${format} SOURCE encode_block.comp DEFINES ${define})
+	if(NOT format MATCHES "q8_0|mxfp4")   # these ignore importance
+		vkq_shader(encode_${format}_importance SOURCE encode_block.comp DEFINES ${define} IMPORTANCE)
+	endif()
+endforeach()
+foreach(format q4_k q5_k q6_k)
+	set(source encode_${format}.comp)
+	if(format MATCHES "q[45]_k")
+		set(source encode_affine_k.comp)
+	endif()
+	string(TOUPPER FORMAT_${format} define)
+	vkq_shader(encode_${format} SOURCE ${source} DEFINES ${define})
+	vkq_shader(encode_${format}_shared SOURCE ${source} DEFINES ${define} EXCHANGE_SHARED)
+	vkq_shader(encode_${format}_importance SOURCE ${source} DEFINES ${define} IMPORTANCE)
+	vkq_shader(encode_${format}_importance_shared SOURCE ${source} DEFINES ${define} IMPORTANCE EXCHANGE_SHARED)
 endforeach()
 
 # Between the products: one variant each, specialized by constants.

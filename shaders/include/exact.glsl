@@ -34,7 +34,29 @@ float nearest(float v) {
 	return whole;
 }
 
+/// clamp(nearest(v), low, high), for any v. The clamp happens while the rounding constant is still added, on integers: the
+/// order of bits is that of the floats, and integers have no NaN that a driver must look out for.
+float nearestClamped(float v, int low, int high) {
+	precise float shifted = v + 12582912.0;
+	const int bits = min(max(floatBitsToInt(shifted), 0x4b400000 + low), 0x4b400000 + high);
+	precise float whole = intBitsToFloat(bits) - 12582912.0;
+	return whole;
+}
+
 const float kNearestRange = 4194303.0;
+
+/// A group whose largest magnitude is below this is all zeros (quant/scale_search.h).
+const float kZeroGroup = 1e-15;
+
+// Integers in the order of the floats (-0 before +0), and back. Float min, max and comparisons of freshly converted halves are
+// turned into comparisons of halves by LLVM, one lane after the other; and min and max look out for NaN.
+int ordered(float v) {
+	const int bits = floatBitsToInt(v);
+	return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+float unordered(int key) { return intBitsToFloat(key ^ ((key >> 31) & 0x7fffffff)); }
+
+float magnitudeOf(float v) { return uintBitsToFloat(floatBitsToUint(v) & 0x7fffffffu); }
 
 /// Binary16 bits, to nearest even, subnormals kept: in integers, because packHalf2x16 may flush or truncate.
 uint halfBits(float value) {

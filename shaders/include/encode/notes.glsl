@@ -3,7 +3,8 @@
 layout(binding = 2, scalar) buffer Notes {
 	uint note_count;
 	uint notes_padding;
-	EncodeNote notes[];
+	EncodeNote notes[kNoteCapacity];
+	float sums[];   // of squares, for searches with importance: one a row or super-block (encode_sums.comp)
 };
 
 void note(uint unit, uint reasons) {

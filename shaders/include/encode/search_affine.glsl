@@ -15,25 +15,22 @@ struct AffineFit {
 float affineCode(float value, float inverse, float low) {
 	precise float shifted = value - low;
 	precise float quotient = inverse * shifted;
-	// Clamped while the rounding constant is still added: the same, and one operation less.
-	precise float rounded = quotient + 12582912.0;
-	rounded = min(max(rounded, 12582912.0), 12582912.0 + float(AFFINE_LARGEST));
-	precise float code = rounded - 12582912.0;
-	return code;
+	return nearestClamped(quotient, 0, AFFINE_LARGEST);
 }
 
 AffineFit searchAffine() {
-	float lowest = x[0], high = x[0];
+	int low_key = ordered(x[0]), high_key = low_key;
 	precise float sum_w = w[0];
 	precise float sum_x = w[0] * x[0];
 	[[unroll]] for (int i = 1; i < AFFINE_COUNT; ++i) {
-		lowest = min(lowest, x[i]);
-		high = max(high, x[i]);
+		low_key = min(low_key, ordered(x[i]));
+		high_key = max(high_key, ordered(x[i]));
 		sum_w = sum_w + w[i];
 		precise float product = w[i] * x[i];
 		sum_x = sum_x + product;
 	}
-	AffineFit fit = AffineFit(0.0, min(lowest, 0.0), 0.0, 0.0, false);
+	const float lowest = unordered(low_key), high = unordered(high_key);
+	AffineFit fit = AffineFit(0.0, lowest > 0.0 ? 0.0 : lowest, 0.0, 0.0, false);
 	// A constant group runs through the sweep as others do (lanes move together), and is put right after it.
 	const bool constant = high <= fit.low;
 	const float top = constant ? fit.low + 1.0 : high;
@@ -83,7 +80,7 @@ AffineFit searchAffine() {
 			difference = difference + low;
 			difference = difference - x[i];
 #ifdef AFFINE_ABSOLUTE
-			precise float error = abs(difference);
+			precise float error = magnitudeOf(difference);
 #else
 			precise float error = difference * difference;
 #endif
@@ -104,6 +101,12 @@ AffineFit searchAffine() {
 			fit.low = low;
 		}
 	}
-	if (constant) fit = AffineFit(0.0, min(lowest, 0.0), 0.0, 0.0, false);
+	if (constant) fit = AffineFit(0.0, lowest > 0.0 ? 0.0 : lowest, 0.0, 0.0, false);
+#ifdef IMPORTANCE
+	// Products of sums, or the error of a close fit, may be subnormal.
+	precise float weight = sum_w * max(high, -lowest);
+	weight = weight * max(high, -lowest);
+	fit.uncertain = fit.uncertain || !(weight >= 8.4703295e-22 && sum_w >= 2.8421709e-14);   // 2^-70, 2^-45
+#endif
 	return fit;
 }

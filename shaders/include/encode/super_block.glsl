@@ -46,6 +46,8 @@ uint superRead(uint own, uint lane) {
 	return exchange_slots[(gl_LocalInvocationIndex & ~(kLanes - 1u)) | lane];
 }
 
+float superBroadcast(float own, uint lane) { return uintBitsToFloat(superRead(floatBitsToUint(own), lane)); }
+
 uint superReadXor(uint own, uint mask) { return superRead(own, (gl_LocalInvocationIndex & (kLanes - 1u)) ^ mask); }
 
 uint superLane() { return gl_LocalInvocationIndex & (kLanes - 1u); }
@@ -78,6 +80,12 @@ uint superMin(uint own) {
 }
 
 uint superRead(uint own, uint lane) { return subgroupShuffle(own, (gl_SubgroupInvocationID & ~(kLanes - 1u)) | lane); }
+
+/// As superRead(), of a lane that is a constant.
+float superBroadcast(float own, uint lane) {
+	if (kSubgroupIsSuperBlock) return subgroupBroadcast(own, lane);
+	return uintBitsToFloat(superRead(floatBitsToUint(own), lane));
+}
 
 uint superReadXor(uint own, uint mask) { return subgroupShuffleXor(own, mask); }
 

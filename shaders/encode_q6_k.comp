@@ -1,0 +1,134 @@
+#version 460
+// Q6_K: 256 weights in 210 bytes (drawn in quant/q6_k.cpp), x ~ d * s_j * (q - 32), sixteen sub-blocks j of 16.
+// Must equal encodeRow() of quant/codec.h.
+//
+// One invocation a pair of sub-blocks: it searches their scales; the eight then agree on d, and each rounds its own codes anew.
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_scalar_block_layout : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_shader_16bit_storage : require
+#ifndef EXCHANGE_SHARED
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
+#include "shared/encode.h"
+
+layout(local_size_x_id = 0) in;
+layout(push_constant, scalar) uniform Push { EncodePush push; };
+
+#include "include/exact.glsl"
+#include "include/encode/source.glsl"
+#include "include/encode/notes.glsl"
+#include "include/encode/super_block.glsl"
+#include "include/encode/store16.glsl"
+
+float x[16], w[16];
+#define SYMMETRIC_COUNT 16
+#define SYMMETRIC_LEVELS 32
+#include "include/encode/search_symmetric.glsl"
+
+#ifdef IMPORTANCE
+layout(binding = 3, scalar) readonly buffer Importance { float importance[]; };
+#endif
+
+const uint kBlockHalves = 105u;
+
+void main() {
+	const uint block = superBlockIndex();
+	const uint lane = superLane();
+	const bool alive = block < push.units;
+	const uint element = (alive ? block : push.units - 1u) * 256u + lane * 32u;
+
+	SymmetricFit fit[2];
+	beginMagnitudes();
+	bool uncertain = false;
+	[[dont_unroll]] for (int g = 0; g < 2; ++g) {
+		LOAD_WEIGHTS(x, 16, element + 16u * g)
+		[[unroll]] for (int i = 0; i < 16; ++i) {
+			seeMagnitude(x[i]);
+#ifdef IMPORTANCE
+			w[i] = importance[push.importance_word + (element + 16u * g) % push.row_elements + i];
+#else
+			precise float square = x[i] * x[i];
+			w[i] = square;
+#endif
+		}
+		const SymmetricFit found = searchSymmetric();
+		uncertain = uncertain || found.uncertain;
+		if (g == 0) fit[0] = found;
+		else fit[1] = found;
+	}
+	uint reasons = magnitudeReasons(1u, POWER_OF_TWO(-42)) | (uncertain ? kNoteUncertain : 0u);
+
+	// The first scale of largest magnitude becomes -128 times d.
+	const float size0 = magnitudeOf(fit[0].scale), size1 = magnitudeOf(fit[1].scale);
+	const float own = size1 > size0 ? fit[1].scale : fit[0].scale;
+	const float largest = superMaxPositive(max(size0, size1));
+	const uint holder = superMin(magnitudeOf(own) == largest ? lane : kLanes);
+	const float extreme = uintBitsToFloat(superRead(floatBitsToUint(own), holder));
+	const bool empty = !(largest >= kZeroGroup);
+	const float inverse = exactDivide(-128.0, empty ? 1.0 : extreme);
+	const uint d = empty ? 0u : halfBits(exactDivide(1.0, inverse));
+	if (!halfIsFinite(d)) reasons |= kNoteScale;
+
+	uint word[8];   // six-bit codes, one a byte
+	uint scale_codes = 0u;
+	uint quotients = 0u;
+	[[unroll]] for (int g = 0; g < 2; ++g) {
+		precise float multiple = inverse * fit[g].scale;
+		const int scale_code = empty ? 0 : int(min(nearest(multiple), 127.0));
+		scale_codes |= (uint(scale_code) & 0xffu) << (8 * g);
+		precise float scale = halfValue(d) * float(scale_code);
+		const bool keeps = scale == 0.0;   // then the search's codes stay
+		LOAD_WEIGHTS(x, 16, element + 16u * g)
+		[[unroll]] for (int k = 0; k < 4; ++k) {
+			uint packed = 0u;
+			[[unroll]] for (int b = 0; b < 4; ++b) {
+				const float value = x[4 * k + b];
+				const float quotient = exactDivide(value, keeps ? 1.0 : scale);
+				quotients = max(quotients, floatBitsToUint(quotient) & 0x7fffffffu);
+				const uint again = uint(int(nearestClamped(quotient, -32, 31)) + 32);
+				packed |= (keeps ? symmetricCode(fit[g], value) : again) << (8 * b);
+			}
+			word[4 * g + k] = empty ? 0u : packed;
+		}
+	}
+	if (quotients > floatBitsToUint(kNearestRange)) reasons |= kNoteUncertain;
+
+	// In each half of four lanes, low nibbles: lane k's 32 share bytes with those of lane k ^ 2.
+	const uint quarter = lane & 3u;
+	const bool upper = quarter >= 2u;
+	uint low[4];
+	[[unroll]] for (int k = 0; k < 4; ++k) {
+		const uint other = superReadXor(upper ? word[k] : word[k + 4], 2u) & 0x0f0f0f0fu;
+		const uint mine = (upper ? word[k + 4] : word[k]) & 0x0f0f0f0fu;
+		low[k] = upper ? other | mine << 4 : mine | other << 4;
+	}
+	// High pairs of bits: all four lanes share a byte. First gathered from lane k ^ 1, then from k ^ 2.
+	const bool odd = (lane & 1u) != 0u;
+	const uint shift = quarter * 2u;
+	uint pair[4];
+	[[unroll]] for (int k = 0; k < 4; ++k) {
+		const uint first = (word[k] >> 4 & 0x03030303u) << shift, second = (word[k + 4] >> 4 & 0x03030303u) << shift;
+		pair[k] = (odd ? second : first) | superReadXor(odd ? first : second, 1u);
+	}
+	uint high[2];
+	[[unroll]] for (int k = 0; k < 2; ++k) high[k] = (upper ? pair[k + 2] : pair[k]) | superReadXor(upper ? pair[k] : pair[k + 2], 2u);
+
+	reasons = superOr(reasons);
+	if (alive) {
+		const uint at = push.output_unit + block * kBlockHalves;
+		const uint half_block = lane >> 2;
+		// low[64 h + 32 (k % 2) ..]: the first sixteen bytes of these 32 belong to the lower lane, the rest to the upper.
+		const uint low_at = at + half_block * 32u + (quarter & 1u) * 16u + (upper ? 8u : 0u);
+		[[unroll]] for (int k = 0; k < 4; ++k) storeWord(low_at + 2u * k, low[k]);
+		const uint high_at = at + 64u + half_block * 16u + (odd ? 8u : 0u) + (upper ? 4u : 0u);
+		[[unroll]] for (int k = 0; k < 2; ++k) storeWord(high_at + 2u * k, high[k]);
+		storeHalf(at + 96u + lane, scale_codes);
+		if (lane == 0u) {
+			storeHalf(at + 104u, d);
+			if (reasons != 0u) note(block, reasons);
+		}
+	}
+}
