@@ -55,7 +55,7 @@ public:
 
 	void append(Metadata& metadata) const {
 		for (const auto& [role, id] : found_) {
-			const auto row = std::find_if(kRoles.begin(), kRoles.end(), [&](const Role& candidate) { return candidate.name == role; });
+			const auto row = std::find_if(kRoles.begin(), kRoles.end(), [&wanted = role](const Role& candidate) { return candidate.name == wanted; });
 			metadata.set(fmt::format("tokenizer.ggml.{}_token_id", row->key), uint32_t(id));
 		}
 		for (const auto& [role, add] : adds_) metadata.set(fmt::format("tokenizer.ggml.add_{}_token", role), add);

@@ -14,7 +14,6 @@ namespace vkq {
 
 namespace {
 
-constexpr std::string_view kSpaceMark = "\xe2\x96\x81";   // U+2581
 constexpr std::string_view kByteLevelSpace = "\xc4\xa0";  // U+0120, what byte-level BPE writes for a space
 
 /// Whether a component, or one inside a sequence of them, is of a type.

@@ -1,11 +1,13 @@
 // Small valid files of every kind that is parsed. A new parser adds its seeds here and a vkq_fuzzer() to CMakeLists.txt.
 #pragma once
 
+#include "ggufio/gguf_layout.h"
 #include "tests/ggufio/gguf_image.h"
 
 #include <cstddef>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vkq::test {
@@ -78,10 +80,49 @@ inline std::vector<std::byte> legacyImatrixImage() {
 	return image.bytes;
 }
 
+/// A file of metadata alone.
+inline std::vector<std::byte> metadataImage(const Metadata& metadata) {
+	const auto layout = layOutGguf(metadata, {});
+	return layout.ok() ? ggufHeader(metadata, *layout) : std::vector<std::byte>();
+}
+
+inline std::vector<std::byte> bytePairImage(const std::string& pre_tokenizer) {
+	Metadata metadata;
+	metadata.set("tokenizer.ggml.model", std::string("gpt2"));
+	metadata.set("tokenizer.ggml.pre", pre_tokenizer);
+	metadata.set("tokenizer.ggml.tokens", MetaArray(std::vector<std::string>{"a", "b", "\xC4\xA0", "ab", "\xC4\xA0" "ab", "<|im_end|>", "<x>", "\n\n"}));
+	metadata.set("tokenizer.ggml.token_type", MetaArray(std::vector<int32_t>{1, 1, 1, 1, 1, 3, 4, 4}));
+	metadata.set("tokenizer.ggml.merges", MetaArray(std::vector<std::string>{"a b", "\xC4\xA0 ab"}));
+	metadata.set("tokenizer.ggml.eos_token_id", uint32_t(5));
+	metadata.set("tokenizer.ggml.add_bos_token", false);
+	metadata.set("tokenizer.chat_template", std::string("<|im_start|>"));
+	return metadataImage(metadata);
+}
+
+inline std::vector<std::byte> sentencePieceImage() {
+	Metadata metadata;
+	metadata.set("general.architecture", std::string("phi3"));
+	metadata.set("tokenizer.ggml.model", std::string("llama"));
+	metadata.set("tokenizer.ggml.tokens", MetaArray(std::vector<std::string>{"<unk>", "<s>", "</s>", "<0x41>", "a", "b", "ab", "\xE2\x96\x81", "\xE2\x96\x81" "ab"}));
+	metadata.set("tokenizer.ggml.token_type", MetaArray(std::vector<int32_t>{2, 3, 3, 6, 1, 1, 1, 1, 1}));
+	metadata.set("tokenizer.ggml.scores", MetaArray(std::vector<float>{0, 0, 0, 0, -4, -3, -2, -1, -0.5f}));
+	metadata.set("tokenizer.ggml.add_space_prefix", true);
+	return metadataImage(metadata);
+}
+
+inline std::vector<std::byte> textBytes(std::string_view text) {
+	const auto* first = reinterpret_cast<const std::byte*>(text.data());
+	return {first, first + text.size()};
+}
+
 inline std::map<std::string, Seeds> allSeeds() {
 	return {
 	    {"gguf", {{"v2", smallImage(2).bytes}, {"v3", smallImage(3).bytes}, {"shard", splitShardImage()}, {"llama", tinyLlamaImage()}, {"imatrix", imatrixImage()}}},
 	    {"imatrix", {{"gguf", imatrixImage()}, {"legacy", legacyImatrixImage()}}},
+	    {"tokenizer", {{"llama3", bytePairImage("llama-bpe")}, {"deepseek", bytePairImage("deepseek-llm")}, {"spm", sentencePieceImage()}}},
+	    {"modelfile_template",
+	     {{"turns", textBytes("{{ if .System }}<s>{{ .System }}{{ end }}{{- /* c */ -}} {{ .Prompt }}<a>{{ .Response }}")},
+	      {"chat", textBytes("{{ range .Messages }}{{ if eq .Role \"user\" }}{{ .Content }}{{ else if and (ne .Role `x`) .Content }}{{ $.System }}{{ else }}-{{ end }}{{ end }}")}}},
 	};
 }
 
