@@ -216,7 +216,7 @@ const ChatFormat* findChatFormat(std::string_view name) {
 ChatTemplate ChatTemplate::of(const ChatFormat& format, const Tokenizer& tokenizer) {
 	ChatTemplate chat;
 	chat.format_ = &format;
-	const Vocabulary& vocabulary = tokenizer.vocabulary();
+	const TokenizerVocabulary& vocabulary = tokenizer.vocabulary();
 	if (vocabulary.bos != kNoToken) chat.bos_ = vocabulary.texts[vocabulary.bos];
 	if (vocabulary.eos != kNoToken) chat.eos_ = vocabulary.texts[vocabulary.eos];
 	for (const std::string_view stop : format.stops)

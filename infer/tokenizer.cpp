@@ -10,7 +10,7 @@
 namespace vkq {
 
 struct Tokenizer::Impl {
-	Vocabulary vocabulary;
+	TokenizerVocabulary vocabulary;
 	std::optional<SpecialTokens> specials;
 	std::optional<BytePairEncoder> byte_pairs;
 	std::optional<SentencePieceEncoder> sentence_piece;
@@ -37,7 +37,7 @@ Result<Tokenizer> Tokenizer::fromMetadata(const Metadata& metadata, std::string_
 }
 
 uint32_t Tokenizer::size() const { return impl_->vocabulary.size(); }
-const Vocabulary& Tokenizer::vocabulary() const { return impl_->vocabulary; }
+const TokenizerVocabulary& Tokenizer::vocabulary() const { return impl_->vocabulary; }
 Token Tokenizer::find(std::string_view text) const { return impl_->vocabulary.findText(text); }
 
 bool Tokenizer::endsGeneration(Token token) const {

@@ -38,7 +38,7 @@ public:
 	~Tokenizer();
 
 	uint32_t size() const;                               // tokens 0 .. size()-1
-	const Vocabulary& vocabulary() const;                // kinds, special token numbers, defaults
+	const TokenizerVocabulary& vocabulary() const;                // kinds, special token numbers, defaults
 	bool endsGeneration(Token token) const;              // end of text, turn or message
 	Token find(std::string_view text) const;             // a token by its text in the metadata, control tokens included; or kNoToken
 

@@ -45,7 +45,7 @@ RepairedText repair(std::string_view text) {
 /// The symbols of one word as a doubly linked list in arrays, kept between words to spare allocations.
 class WordMerger {
 public:
-	WordMerger(const Vocabulary& vocabulary, const MergeTable& merges) : vocabulary_(vocabulary), merges_(merges) {}
+	WordMerger(const TokenizerVocabulary& vocabulary, const MergeTable& merges) : vocabulary_(vocabulary), merges_(merges) {}
 
 	void encode(std::string_view word, std::vector<Token>& tokens) {
 		const uint32_t count = uint32_t(word.size());
@@ -95,7 +95,7 @@ private:
 		if (symbol.previous >= 0) offer(symbol.previous);
 	}
 
-	const Vocabulary& vocabulary_;
+	const TokenizerVocabulary& vocabulary_;
 	const MergeTable& merges_;
 	std::vector<Symbol> symbols_;
 	std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> queue_;  // rank, then position
@@ -120,7 +120,7 @@ const MergeTable::Merge* MergeTable::find(Token left, Token right) const {
 	return nullptr;
 }
 
-Result<BytePairEncoder> BytePairEncoder::create(const Metadata& metadata, const Vocabulary& vocabulary, std::string_view file) {
+Result<BytePairEncoder> BytePairEncoder::create(const Metadata& metadata, const TokenizerVocabulary& vocabulary, std::string_view file) {
 	constexpr std::string_view key = "tokenizer.ggml.merges";
 	const auto* merges = metadata.strings(key);
 	if (!merges)
@@ -144,7 +144,7 @@ Result<BytePairEncoder> BytePairEncoder::create(const Metadata& metadata, const 
 	return encoder;
 }
 
-Result<void> BytePairEncoder::encode(const Vocabulary& vocabulary, std::string_view text, std::vector<Token>& tokens) const {
+Result<void> BytePairEncoder::encode(const TokenizerVocabulary& vocabulary, std::string_view text, std::vector<Token>& tokens) const {
 	std::optional<RepairedText> repaired;
 	std::string_view matched = text;
 	if (!isUtf8(text)) {

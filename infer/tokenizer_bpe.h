@@ -35,11 +35,11 @@ private:
 class BytePairEncoder {
 public:
 	/// Reads tokenizer.ggml.merges. A merge of texts that are no tokens, or whose result is none, is an error.
-	static Result<BytePairEncoder> create(const Metadata& metadata, const Vocabulary& vocabulary, std::string_view file);
+	static Result<BytePairEncoder> create(const Metadata& metadata, const TokenizerVocabulary& vocabulary, std::string_view file);
 
 	/// Appends the tokens of `text`, which holds no special tokens. Bytes that are not UTF-8 become U+FFFD, surrogates (as WTF-8
 	/// writes them) stay, both as in the reference. n bytes take O(n log n) however long a word is.
-	Result<void> encode(const Vocabulary& vocabulary, std::string_view text, std::vector<Token>& tokens) const;
+	Result<void> encode(const TokenizerVocabulary& vocabulary, std::string_view text, std::vector<Token>& tokens) const;
 
 private:
 	explicit BytePairEncoder(WordSplitter splitter) : splitter_(std::move(splitter)) {}

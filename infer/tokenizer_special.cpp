@@ -22,7 +22,7 @@ struct SpecialTokens::Candidates {
 	uint32_t first, last;
 };
 
-Result<SpecialTokens> SpecialTokens::create(const Vocabulary& vocabulary, std::string_view file) {
+Result<SpecialTokens> SpecialTokens::create(const TokenizerVocabulary& vocabulary, std::string_view file) {
 	SpecialTokens specials;
 	for (Token token = 0; token < Token(vocabulary.size()); ++token) {
 		const TokenKind kind = vocabulary.kinds[token];

@@ -28,7 +28,7 @@ struct SpecialMatch {
 
 class SpecialTokens {
 public:
-	static Result<SpecialTokens> create(const Vocabulary& vocabulary, std::string_view file);
+	static Result<SpecialTokens> create(const TokenizerVocabulary& vocabulary, std::string_view file);
 
 	/// The special tokens in `text` (< 2^31 bytes), in order, none overlapping. A control token must lie within one of the `trusted`
 	/// ranges, which are in order and do not touch.
@@ -36,7 +36,7 @@ public:
 
 private:
 	struct Special {
-		std::string_view text;    // of Vocabulary::texts
+		std::string_view text;    // of TokenizerVocabulary::texts
 		Token token;
 		uint32_t priority;        // lower wins
 		bool everywhere;          // user-defined

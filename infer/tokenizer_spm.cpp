@@ -23,7 +23,7 @@ uint32_t descendingKey(float score) {
 
 class PieceMerger {
 public:
-	explicit PieceMerger(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {}
+	explicit PieceMerger(const TokenizerVocabulary& vocabulary) : vocabulary_(vocabulary) {}
 
 	void encode(std::string_view text, std::vector<Token>& tokens) {
 		text_ = text;
@@ -90,7 +90,7 @@ private:
 		}
 	}
 
-	const Vocabulary& vocabulary_;
+	const TokenizerVocabulary& vocabulary_;
 	std::string_view text_;
 	std::vector<Symbol> symbols_;
 	std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> queue_;  // score, then position
@@ -98,7 +98,7 @@ private:
 
 }  // namespace
 
-SentencePieceEncoder::SentencePieceEncoder(const Vocabulary& vocabulary) {
+SentencePieceEncoder::SentencePieceEncoder(const TokenizerVocabulary& vocabulary) {
 	for (const std::string& text : vocabulary.texts) {
 		const size_t mark = text.rfind(kSpaceMark);
 		if (mark == std::string::npos) continue;
@@ -107,7 +107,7 @@ SentencePieceEncoder::SentencePieceEncoder(const Vocabulary& vocabulary) {
 	}
 }
 
-void SentencePieceEncoder::encode(const Vocabulary& vocabulary, std::string_view text, std::vector<Token>& tokens) const {
+void SentencePieceEncoder::encode(const TokenizerVocabulary& vocabulary, std::string_view text, std::vector<Token>& tokens) const {
 	std::string marked;
 	marked.reserve(text.size() + text.size() / 2);
 	for (const char character : text) {

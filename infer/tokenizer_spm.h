@@ -12,11 +12,11 @@ namespace vkq {
 
 class SentencePieceEncoder {
 public:
-	explicit SentencePieceEncoder(const Vocabulary& vocabulary);
+	explicit SentencePieceEncoder(const TokenizerVocabulary& vocabulary);
 
 	/// Appends the tokens of `text`, which holds no special tokens; spaces are plain spaces. Bytes that are not UTF-8 are encoded
 	/// as bytes. n bytes take O(n log n).
-	void encode(const Vocabulary& vocabulary, std::string_view text, std::vector<Token>& tokens) const;
+	void encode(const TokenizerVocabulary& vocabulary, std::string_view text, std::vector<Token>& tokens) const;
 
 private:
 	/// No token has a space mark after anything but space marks: then no merge crosses the start of a word, words can be

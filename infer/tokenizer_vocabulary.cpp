@@ -95,7 +95,7 @@ std::string withSpaces(std::string_view text) {
 	return plain;
 }
 
-Result<void> readTexts(const Metadata& metadata, std::string_view file, Vocabulary& vocabulary) {
+Result<void> readTexts(const Metadata& metadata, std::string_view file, TokenizerVocabulary& vocabulary) {
 	const auto* texts = metadata.strings("tokenizer.ggml.tokens");
 	if (!texts) {
 		return fail(ErrorCode::kMalformed, fmt::format("{}: tokenizer.ggml.tokens {}", file,
@@ -111,7 +111,7 @@ Result<void> readTexts(const Metadata& metadata, std::string_view file, Vocabula
 	return {};
 }
 
-Result<void> readKinds(const Metadata& metadata, std::string_view file, Vocabulary& vocabulary) {
+Result<void> readKinds(const Metadata& metadata, std::string_view file, TokenizerVocabulary& vocabulary) {
 	constexpr std::string_view key = "tokenizer.ggml.token_type";
 	vocabulary.kinds.assign(vocabulary.size(), TokenKind::kNormal);
 	if (!metadata.contains(key)) return {};
@@ -131,7 +131,7 @@ Result<void> readKinds(const Metadata& metadata, std::string_view file, Vocabula
 	return {};
 }
 
-Result<void> readScores(const Metadata& metadata, std::string_view file, Vocabulary& vocabulary) {
+Result<void> readScores(const Metadata& metadata, std::string_view file, TokenizerVocabulary& vocabulary) {
 	constexpr std::string_view key = "tokenizer.ggml.scores";
 	const MetaArray* array = metadata.array(key);
 	const auto* scores = array ? std::get_if<std::vector<float>>(array) : nullptr;
@@ -146,7 +146,7 @@ Result<void> readScores(const Metadata& metadata, std::string_view file, Vocabul
 }
 
 /// Fills pieces, byte tokens and the two indices.
-void indexPieces(Vocabulary& vocabulary, bool kinds_known) {
+void indexPieces(TokenizerVocabulary& vocabulary, bool kinds_known) {
 	const bool sentence_piece = vocabulary.model == TokenizerModel::kSentencePiece;
 	vocabulary.byte_tokens.fill(kNoToken);
 	vocabulary.pieces.reserve(vocabulary.size());
@@ -185,7 +185,7 @@ void indexPieces(Vocabulary& vocabulary, bool kinds_known) {
 
 /// Models name several ends: the end of the text, of a turn, of a message. Their metadata tells one or two of them; the others
 /// are known by name. A name counts as control even where the file calls it normal, or it would be printed and typed.
-void findEnds(Vocabulary& vocabulary) {
+void findEnds(TokenizerVocabulary& vocabulary) {
 	constexpr std::string_view kEnds[] = {
 		"<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<end_of_turn>", "<|eot|>", "<|eom|>",
 		"<|end_of_turn|>", "<|END_OF_TURN_TOKEN|>", "<|endofturn|>", "[|endofturn|]", "<|EOT|>", "<EOT>", "_<EOT>",
@@ -264,10 +264,10 @@ std::string bytesOfByteLevelText(std::string_view text) {
 	return bytes;
 }
 
-Result<Vocabulary> readVocabulary(const Metadata& metadata, std::string_view file) {
+Result<TokenizerVocabulary> readVocabulary(const Metadata& metadata, std::string_view file) {
 	const auto model = metadata.string("tokenizer.ggml.model");
 	if (!model) return fail(ErrorCode::kMalformed, fmt::format("{}: tokenizer.ggml.model is missing: the file holds no tokenizer", file));
-	Vocabulary vocabulary;
+	TokenizerVocabulary vocabulary;
 	if (*model == "gpt2") {
 		vocabulary.model = TokenizerModel::kBytePairs;
 	} else if (*model == "llama") {

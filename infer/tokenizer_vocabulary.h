@@ -43,7 +43,7 @@ private:
 	size_t used_ = 0;
 };
 
-struct Vocabulary {
+struct TokenizerVocabulary {
 	TokenizerModel model = TokenizerModel::kBytePairs;
 	const PreTokenizer* pre_tokenizer = nullptr;  // how words are cut; byte pairs only
 	std::vector<std::string> texts;     // as in the metadata; what control tokens look like
@@ -73,7 +73,7 @@ struct Vocabulary {
 };
 
 /// Reads and checks all of it except the merges. `file` stands in front of error messages.
-Result<Vocabulary> readVocabulary(const Metadata& metadata, std::string_view file);
+Result<TokenizerVocabulary> readVocabulary(const Metadata& metadata, std::string_view file);
 
 /// The text of a byte-level token as bytes; a character outside the byte alphabet stays as it is.
 std::string bytesOfByteLevelText(std::string_view text);

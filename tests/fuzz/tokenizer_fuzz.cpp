@@ -30,7 +30,7 @@ void tryText(const Tokenizer& tokenizer, std::string_view text, bool parse_speci
 	require(isUtf8(shown));
 	(void)tokenizer.decode(*tokens);
 	if (parse_special) return;
-	const Vocabulary& vocabulary = tokenizer.vocabulary();
+	const TokenizerVocabulary& vocabulary = tokenizer.vocabulary();
 	const size_t added = size_t(vocabulary.add_bos && vocabulary.bos != kNoToken) + size_t(vocabulary.add_eos && vocabulary.eos != kNoToken);
 	const auto controls = std::count_if(tokens->begin(), tokens->end(), [&](Token token) { return vocabulary.kinds[token] == TokenKind::kControl; });
 	const bool unknown_is_control = vocabulary.unknown != kNoToken && vocabulary.kinds[vocabulary.unknown] == TokenKind::kControl;
