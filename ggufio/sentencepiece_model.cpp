@@ -87,22 +87,22 @@ Result<Model> readModel(std::string_view bytes, std::string_view file) {
 	return model;
 }
 
-TokenKind kindOf(int32_t type) {
+GgmlTokenType kindOf(int32_t type) {
 	switch (type) {
-	case 2: return TokenKind::Unknown;
-	case 3: return TokenKind::Control;
-	case 4: return TokenKind::UserDefined;
-	case 5: return TokenKind::Unused;
-	case 6: return TokenKind::Byte;
-	default: return TokenKind::Normal;
+	case 2: return GgmlTokenType::Unknown;
+	case 3: return GgmlTokenType::Control;
+	case 4: return GgmlTokenType::UserDefined;
+	case 5: return GgmlTokenType::Unused;
+	case 6: return GgmlTokenType::Byte;
+	default: return GgmlTokenType::Normal;
 	}
 }
 
 }  // namespace
 
-Result<Vocabulary> readSentencePieceModel(std::string_view bytes, std::string_view file, uint64_t n_vocab, std::vector<std::string>& warnings) {
+Result<VocabularyDraft> readSentencePieceModel(std::string_view bytes, std::string_view file, uint64_t n_vocab, std::vector<std::string>& warnings) {
 	VKQ_TRY(Model model, readModel(bytes, file));
-	Vocabulary vocabulary = Vocabulary::ofHoles("llama", n_vocab);
+	VocabularyDraft vocabulary = VocabularyDraft::ofHoles("llama", n_vocab);
 	for (uint64_t id = 0; id < model.pieces.size() && id < n_vocab; ++id) {
 		Piece& piece = model.pieces[id];
 		if (!std::isfinite(piece.score))

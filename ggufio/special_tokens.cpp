@@ -25,11 +25,11 @@ constexpr std::string_view kMessageEnd = "<|eom_id|>";
 
 class SpecialTokens {
 public:
-	SpecialTokens(const TokenizerDocuments& documents, const Vocabulary& vocabulary) : documents_(documents), vocabulary_(vocabulary) {
+	SpecialTokens(const TokenizerDocuments& documents, const VocabularyDraft& vocabulary) : documents_(documents), vocabulary_(vocabulary) {
 		// Where texts repeat, the token that is treated as a whole is meant.
 		for (uint64_t id = 0; id < vocabulary.tokens.size(); ++id) {
 			const auto [place, fresh] = ids_.emplace(vocabulary.tokens[id], id);
-			if (!fresh && vocabulary.kinds[place->second] == TokenKind::Normal) place->second = id;
+			if (!fresh && vocabulary.kinds[place->second] == GgmlTokenType::Normal) place->second = id;
 		}
 		for (const std::string_view role : {"bos", "eos", "unk", "sep", "pad", "cls", "mask", "eot", "eom"})
 			if (auto text = configured(role)) texts_[std::string(role)] = std::move(*text);
@@ -142,7 +142,7 @@ private:
 	}
 
 	const TokenizerDocuments& documents_;
-	const Vocabulary& vocabulary_;
+	const VocabularyDraft& vocabulary_;
 	std::unordered_map<std::string, uint64_t> ids_;
 	std::map<std::string, std::string, std::less<>> texts_;            // role -> text
 	std::vector<std::pair<std::string_view, uint64_t>> found_;         // role, id; in the order of the metadata
@@ -151,7 +151,7 @@ private:
 
 }  // namespace
 
-void appendSpecialTokens(const TokenizerDocuments& documents, const Vocabulary& vocabulary, Metadata& metadata) {
+void appendSpecialTokens(const TokenizerDocuments& documents, const VocabularyDraft& vocabulary, Metadata& metadata) {
 	SpecialTokens tokens(documents, vocabulary);
 	tokens.find();
 	tokens.append(metadata);

@@ -17,6 +17,6 @@ struct TokenizerDocuments {
 };
 
 /// Appends tokenizer.ggml.{bos,eos,...}_token_id and .add_{bos,eos,sep}_token. Ids outside the vocabulary are left out.
-void appendSpecialTokens(const TokenizerDocuments& documents, const Vocabulary& vocabulary, Metadata& metadata);
+void appendSpecialTokens(const TokenizerDocuments& documents, const VocabularyDraft& vocabulary, Metadata& metadata);
 
 }  // namespace vkq

@@ -73,7 +73,7 @@ std::string joined(const Merge& merge) {
 }
 
 /// Fills the vocabulary from model.vocab; the number of ids beyond its end.
-Result<uint64_t> readTokens(const Json& model, std::string_view file, Vocabulary& vocabulary) {
+Result<uint64_t> readTokens(const Json& model, std::string_view file, VocabularyDraft& vocabulary) {
 	const Json* vocab = member(model, "vocab");
 	if (!vocab || !vocab->is_object()) return fail(ErrorCode::kMalformed, fmt::format("{}: model.vocab is no object of tokens", file));
 	uint64_t left_out = 0;
@@ -84,25 +84,25 @@ Result<uint64_t> readTokens(const Json& model, std::string_view file, Vocabulary
 			++left_out;
 			continue;
 		}
-		if (vocabulary.kinds[*id] != TokenKind::Unused) {
+		if (vocabulary.kinds[*id] != GgmlTokenType::Unused) {
 			return fail(ErrorCode::kMalformed, fmt::format("{}: tokens {} and {} have the same id, {}", file, quote(vocabulary.tokens[*id]), quote(token), *id));
 		}
 		vocabulary.tokens[*id] = token;
-		vocabulary.kinds[*id] = TokenKind::Normal;
+		vocabulary.kinds[*id] = GgmlTokenType::Normal;
 	}
 	return left_out;
 }
 
 /// What a SentencePiece model has and BPE does not: scores, and kinds of the byte and unknown tokens.
-void scoreByMerges(const Json& model, const std::vector<Merge>& merges, Vocabulary& vocabulary) {
+void scoreByMerges(const Json& model, const std::vector<Merge>& merges, VocabularyDraft& vocabulary) {
 	std::unordered_map<std::string_view, uint64_t> ids;
 	for (uint64_t id = 0; id < vocabulary.tokens.size(); ++id)
-		if (vocabulary.kinds[id] == TokenKind::Normal) ids.emplace(vocabulary.tokens[id], id);
+		if (vocabulary.kinds[id] == GgmlTokenType::Normal) ids.emplace(vocabulary.tokens[id], id);
 
 	const float unmerged = -float(merges.size());
 	for (const auto& [token, id] : ids) {
 		vocabulary.scores[id] = unmerged;
-		if (isByteToken(token)) vocabulary.kinds[id] = TokenKind::Byte;
+		if (isByteToken(token)) vocabulary.kinds[id] = GgmlTokenType::Byte;
 	}
 	for (size_t rank = 0; rank < merges.size(); ++rank) {
 		const auto found = ids.find(merges[rank].left + merges[rank].right);
@@ -110,7 +110,7 @@ void scoreByMerges(const Json& model, const std::vector<Merge>& merges, Vocabula
 	}
 	if (const auto unknown = stringMember(model, "unk_token")) {
 		if (const auto found = ids.find(*unknown); found != ids.end()) {
-			vocabulary.kinds[found->second] = TokenKind::Unknown;
+			vocabulary.kinds[found->second] = GgmlTokenType::Unknown;
 			vocabulary.unknown = found->second;
 		}
 	}
@@ -160,7 +160,7 @@ Result<std::vector<AddedToken>> readAddedTokensDecoder(const Json& tokenizer_con
 	return tokens;
 }
 
-Result<Vocabulary> readTokenizerJson(const Json& tokenizer, std::string_view file, uint64_t n_vocab, std::vector<std::string>& warnings) {
+Result<VocabularyDraft> readTokenizerJson(const Json& tokenizer, std::string_view file, uint64_t n_vocab, std::vector<std::string>& warnings) {
 	const Json* model = member(tokenizer, "model");
 	if (!model || !model->is_object()) return fail(ErrorCode::kMalformed, fmt::format("{}: has no model", file));
 	// Old files leave the type out; only BPE has merges.
@@ -174,7 +174,7 @@ Result<Vocabulary> readTokenizerJson(const Json& tokenizer, std::string_view fil
 	if (!byte_level && !boolMember(*model, "byte_fallback").value_or(false))
 		return fail(ErrorCode::kUnsupported, fmt::format("{}: BPE that is neither byte-level nor falls back to bytes is not supported", file));
 
-	Vocabulary vocabulary = Vocabulary::ofHoles(byte_level ? "gpt2" : "llama", n_vocab);
+	VocabularyDraft vocabulary = VocabularyDraft::ofHoles(byte_level ? "gpt2" : "llama", n_vocab);
 	VKQ_TRY(uint64_t left_out, readTokens(*model, file, vocabulary));
 	VKQ_TRY(const std::vector<Merge> merges, readMerges(*model, file));
 	if (byte_level) {

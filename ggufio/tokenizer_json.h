@@ -1,4 +1,4 @@
-// tokenizer.json (Hugging Face tokenizers) -> Vocabulary.
+// tokenizer.json (Hugging Face tokenizers) -> VocabularyDraft.
 //
 // Byte-level BPE is taken as it is. BPE over characters with byte fallback, which is how llama 2, gemma and phi 3 express
 // their SentencePiece models, becomes SentencePiece again: merges are listed by falling score of what they make, so the
@@ -17,7 +17,7 @@
 namespace vkq {
 
 /// `n_vocab` tokens: holes are filled, ids beyond are left out with a warning. `file` stands for the document in errors.
-Result<Vocabulary> readTokenizerJson(const Json& tokenizer, std::string_view file, uint64_t n_vocab, std::vector<std::string>& warnings);
+Result<VocabularyDraft> readTokenizerJson(const Json& tokenizer, std::string_view file, uint64_t n_vocab, std::vector<std::string>& warnings);
 
 /// The list under "added_tokens".
 Result<std::vector<AddedToken>> readAddedTokens(const Json& tokenizer, std::string_view file);

@@ -41,11 +41,11 @@ Result<std::vector<AddedToken>> readAddedTokensFile(const fs::path& path) {
 }
 
 /// The trained pieces, then what three files add to them.
-Result<Vocabulary> readSentencePiece(const fs::path& folder, const HuggingFaceConfig& config, const TokenizerDocuments& documents,
+Result<VocabularyDraft> readSentencePiece(const fs::path& folder, const HuggingFaceConfig& config, const TokenizerDocuments& documents,
                                      std::vector<std::string>& warnings) {
 	const fs::path path = folder / "tokenizer.model";
 	VKQ_TRY(const std::string bytes, readText(path, kMaxTextBytes));
-	VKQ_TRY(Vocabulary vocabulary, readSentencePieceModel(bytes, path.string(), config.n_vocab, warnings));
+	VKQ_TRY(VocabularyDraft vocabulary, readSentencePieceModel(bytes, path.string(), config.n_vocab, warnings));
 
 	VKQ_TRY(const auto from_file, readAddedTokensFile(folder / "added_tokens.json"));
 	VKQ_TRY(const auto from_config, readAddedTokensDecoder(documents.tokenizer_config, (folder / "tokenizer_config.json").string()));
@@ -57,7 +57,7 @@ Result<Vocabulary> readSentencePiece(const fs::path& folder, const HuggingFaceCo
 	return vocabulary;
 }
 
-Result<Vocabulary> readVocabulary(const fs::path& folder, const HuggingFaceConfig& config, const TokenizerDocuments& documents,
+Result<VocabularyDraft> readVocabulary(const fs::path& folder, const HuggingFaceConfig& config, const TokenizerDocuments& documents,
                                   std::vector<std::string>& warnings) {
 	if (isThere(folder / "tokenizer.model")) {
 		auto vocabulary = readSentencePiece(folder, config, documents, warnings);
@@ -70,10 +70,10 @@ Result<Vocabulary> readVocabulary(const fs::path& folder, const HuggingFaceConfi
 		            "a GGUF holds its tokenizer: download the model's tokenizer files too");
 	}
 	const std::string path = (folder / "tokenizer.json").string();
-	VKQ_TRY(Vocabulary vocabulary, readTokenizerJson(documents.tokenizer, path, config.n_vocab, warnings));
+	VKQ_TRY(VocabularyDraft vocabulary, readTokenizerJson(documents.tokenizer, path, config.n_vocab, warnings));
 	// What tokenizer_config.json adds beyond tokenizer.json.
 	VKQ_TRY(std::vector<AddedToken> added, readAddedTokensDecoder(documents.tokenizer_config, (folder / "tokenizer_config.json").string()));
-	std::erase_if(added, [&](const AddedToken& token) { return token.id >= config.n_vocab || vocabulary.kinds[token.id] != TokenKind::Unused; });
+	std::erase_if(added, [&](const AddedToken& token) { return token.id >= config.n_vocab || vocabulary.kinds[token.id] != GgmlTokenType::Unused; });
 	vocabulary.add(added);
 	return vocabulary;
 }
@@ -123,9 +123,9 @@ void appendSampling(const Json& generation_config, Metadata& metadata) {
 	}
 }
 
-void appendVocabulary(Vocabulary vocabulary, Metadata& metadata) {
+void appendVocabulary(VocabularyDraft vocabulary, Metadata& metadata) {
 	std::vector<int32_t> kinds;
-	for (const TokenKind kind : vocabulary.kinds) kinds.push_back(int32_t(kind));
+	for (const GgmlTokenType kind : vocabulary.kinds) kinds.push_back(int32_t(kind));
 	metadata.set("tokenizer.ggml.model", std::move(vocabulary.model));
 	metadata.set("tokenizer.ggml.pre", std::move(vocabulary.pre));
 	metadata.set("tokenizer.ggml.tokens", MetaArray(std::move(vocabulary.tokens)));
@@ -142,7 +142,7 @@ Result<void> appendTokenizerMetadata(const fs::path& folder, const HuggingFaceCo
 	VKQ_TRY(documents.tokenizer, readIfThere(folder / "tokenizer.json"));
 	VKQ_TRY(documents.tokenizer_config, readIfThere(folder / "tokenizer_config.json"));
 	VKQ_TRY(documents.generation_config, readIfThere(folder / "generation_config.json"));
-	VKQ_TRY(const Vocabulary vocabulary, readVocabulary(folder, config, documents, warnings));
+	VKQ_TRY(const VocabularyDraft vocabulary, readVocabulary(folder, config, documents, warnings));
 
 	appendSampling(documents.generation_config, metadata);
 	const auto prefix = boolMember(documents.tokenizer_config, "add_prefix_space");

@@ -26,17 +26,17 @@ bool looksSpecial(std::string_view token) {
 	       between("<unused", ">");
 }
 
-Vocabulary Vocabulary::ofHoles(std::string model, uint64_t count) {
-	Vocabulary vocabulary;
+VocabularyDraft VocabularyDraft::ofHoles(std::string model, uint64_t count) {
+	VocabularyDraft vocabulary;
 	vocabulary.model = std::move(model);
 	vocabulary.pre = "default";
 	for (uint64_t id = 0; id < count; ++id) vocabulary.tokens.push_back(fmt::format("[PAD{}]", id));
-	vocabulary.kinds.assign(count, TokenKind::Unused);
+	vocabulary.kinds.assign(count, GgmlTokenType::Unused);
 	if (vocabulary.model == "llama") vocabulary.scores.assign(count, kHoleScore);
 	return vocabulary;
 }
 
-uint64_t Vocabulary::add(const std::vector<AddedToken>& added) {
+uint64_t VocabularyDraft::add(const std::vector<AddedToken>& added) {
 	uint64_t left_out = 0;
 	for (const AddedToken& token : added) {
 		if (token.id >= tokens.size()) {
@@ -44,7 +44,7 @@ uint64_t Vocabulary::add(const std::vector<AddedToken>& added) {
 			continue;
 		}
 		const bool control = token.special || looksSpecial(token.text);
-		kinds[token.id] = control ? TokenKind::Control : TokenKind::UserDefined;
+		kinds[token.id] = control ? GgmlTokenType::Control : GgmlTokenType::UserDefined;
 		tokens[token.id] = control ? token.text : withSpaces(token.text);   // text is searched for them before spaces are marked
 		if (!scores.empty()) scores[token.id] = kAddedScore;
 	}

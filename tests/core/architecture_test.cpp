@@ -96,3 +96,25 @@ TEST(Architecture, NoFileIsLongerThanEightHundredLines) {
 			EXPECT_LE(lines, kLongestFile) << fs::relative(file, kRoot).string();
 		}
 }
+
+TEST(Architecture, NoTypeIsDefinedTwice) {
+	// Two types of one name in one namespace compile, each in its files, and corrupt memory where both are linked.
+	static const std::regex name_space(R"(^namespace ([\w:]+) \{.*)");
+	static const std::regex definition(R"(^(?:struct|class|enum class|enum) (\w+)[^;]*(?:\{.*|))");
+	std::map<std::string, std::string> defined_in;
+	for (const auto& [folder, allowed] : kArrows)
+		for (const fs::path& file : sourcesOf(folder)) {
+			if (file.extension() != ".h") continue;
+			const std::string here = fs::relative(file, kRoot).string();
+			std::string scope;
+			std::ifstream in(file);
+			for (std::string line; std::getline(in, line);) {
+				std::smatch match;
+				if (std::regex_match(line, match, name_space)) scope = match[1];
+				if (scope.empty() || !std::regex_match(line, match, definition)) continue;
+				const auto [other, is_new] = defined_in.emplace(scope + "::" + match[1].str(), here);
+				EXPECT_TRUE(is_new) << other->first << " is defined in " << other->second << " and in " << here;
+			}
+		}
+	EXPECT_GT(defined_in.size(), 50u);   // the pattern still finds definitions
+}
