@@ -1,0 +1,265 @@
+#include "infer/decode.h"
+
+#include "kernels/activation.h"
+#include "kernels/attention.h"
+#include "kernels/moe_routing.h"
+#include "kernels/norm.h"
+#include "kernels/rotate_heads.h"
+#include "planner/device_layout.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace vkq {
+
+namespace {
+
+/// A step while it is recorded: what every operation needs to know.
+class Recording {
+public:
+	Recording(const StepRecorder& step, vk::CommandBuffer& commands, uint32_t tokens)
+		: step_(step), h_(step.model), kernels_(step.kernels), device_(*step.kernels.device), commands_(commands), tokens_(tokens) {}
+
+	Result<void> embed() {
+		const Placement &from = place(ScratchId::Embedded), &to = place(ScratchId::Residual);
+		commands_.copy(step_.allocation.buffer(from), from.offset, step_.allocation.buffer(to), to.offset, uint64_t(tokens_) * h_.n_embd * 4);
+		commands_.barrier();
+		return {};
+	}
+
+	/// Residual -> Normed, ready for products.
+	Result<void> normed(const vk::BufferView& weight) {
+		VKQ_CHECK(recordNorm(device_, commands_, {.residual = scratch(ScratchId::Residual), .before = weight, .out = scratch(ScratchId::Normed), .columns = h_.n_embd,
+		                                          .rows = tokens_, .eps = h_.norm_eps}));
+		commands_.barrier();
+		return {};
+	}
+
+	Result<void> attention(uint32_t index, const LayerWeights& layer) {
+		VKQ_CHECK(normed(layer.attn_norm));
+		const uint32_t stride_q = h_.fused_qkv ? h_.n_embd_q() + 2 * h_.n_embd_kv() : h_.n_embd_q(), stride_kv = h_.fused_qkv ? stride_q : h_.n_embd_kv();
+		const vk::BufferView query = scratch(ScratchId::Query), key = h_.fused_qkv ? query : scratch(ScratchId::Key), value = h_.fused_qkv ? query : scratch(ScratchId::Value);
+		if (h_.fused_qkv) {
+			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.qkv, query, false}}));
+		} else {
+			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.q, query, false}, {&layer.k, key, false}, {&layer.v, value, false}}));
+		}
+		commands_.barrier();
+
+		const bool slides = h_.slides(index);
+		const auto keys = cachePieces(What::KCache, index, step_.cache.k_type), values = cachePieces(What::VCache, index, step_.cache.v_type);
+		RotateHeads heads{.role = HeadRole::Query, .step_input = scratch(ScratchId::StepInput), .values = query, .stride = stride_q, .head_dim = h_.head_dim,
+		                  .heads = h_.n_head, .tokens = tokens_, .bias = layer.q_bias, .norm = layer.attn_q_norm, .norm_eps = h_.norm_eps,
+		                  .rotation = scratch(ScratchId::Rotation), .rotation_offset = slides ? tokens_ * h_.rope_dims / 2 : 0, .rope_dims = h_.rope_dims,
+		                  .half_split = h_.rope_style == RopeStyle::HalfSplit, .scale = h_.attention_scale, .hadamard = step_.cache.hadamard_k};
+		VKQ_CHECK(recordRotateHeads(device_, commands_, heads));
+		heads.role = HeadRole::Key;
+		heads.values = key;
+		heads.stride = stride_kv;
+		heads.offset = h_.fused_qkv ? h_.n_embd_q() : 0;
+		heads.bias = layer.k_bias;
+		heads.norm = layer.attn_k_norm;
+		heads.scale = 1.0f;
+		VKQ_CHECK(append(heads, keys));
+		heads.role = HeadRole::Value;
+		heads.values = value;
+		heads.offset = h_.fused_qkv ? h_.n_embd_q() + h_.n_embd_kv() : 0;
+		heads.bias = layer.v_bias;
+		heads.norm = {};
+		heads.rotation = {};
+		heads.hadamard = step_.cache.hadamard_v;
+		VKQ_CHECK(append(heads, values));
+		commands_.barrier();
+
+		const vk::BufferView mixed = scratch(ScratchId::AttentionOut);
+		const Placement* splits = step_.allocation.scratch(step_.stage.device, ScratchId::AttentionSplits);
+		VKQ_CHECK(recordAttention(device_, commands_, {.step_input = scratch(ScratchId::StepInput), .query = query, .query_stride = stride_q, .keys = keys, .values = values,
+		                                               .output = mixed, .splits_buffer = splits ? step_.allocation.view(*splits) : vk::BufferView(),
+		                                               .splits = splits ? attentionSplits(h_, tokens_, step_.context) : 1, .tokens = tokens_, .heads = h_.n_head,
+		                                               .kv_heads = h_.n_head_kv, .head_dim = h_.head_dim, .window = slides ? h_.sliding_window : 0,
+		                                               .softcap = h_.attention_softcap}));
+		commands_.barrier();
+		if (step_.cache.hadamard_v) {
+			VKQ_CHECK(recordHadamard(device_, commands_, mixed, uint64_t(tokens_) * h_.n_embd_q()));
+			commands_.barrier();
+		}
+		return blockOutput(layer.output, mixed, layer.post_attention_norm);
+	}
+
+	Result<void> feedForward(const LayerWeights& layer) {
+		VKQ_CHECK(normed(layer.ffn_norm));
+		return h_.n_expert ? experts(layer) : dense(layer);
+	}
+
+	Result<void> logits(uint32_t rows) {
+		const vk::BufferView last = scratch(ScratchId::LastRows), out = scratch(ScratchId::Logits);
+		VKQ_CHECK(recordNorm(device_, commands_, {.residual = scratch(ScratchId::Residual), .before = step_.weights.output_norm, .out = last, .columns = h_.n_embd,
+		                                          .first_row = tokens_ - rows, .rows = rows, .eps = h_.norm_eps}));
+		commands_.barrier();
+		VKQ_CHECK(products(last, rows, {{&step_.weights.head, out, false}}));
+		if (h_.logit_softcap > 0) {
+			commands_.barrier();
+			VKQ_CHECK(recordSoftcap(device_, commands_, out, uint64_t(rows) * h_.n_vocab, h_.logit_softcap));
+		}
+		return {};
+	}
+
+	void handOver() {
+		const Placement &from = place(ScratchId::Residual), &to = place(ScratchId::Handover);
+		commands_.copy(step_.allocation.buffer(from), from.offset, step_.allocation.buffer(to), to.offset, uint64_t(tokens_) * h_.n_embd * 4);
+	}
+
+private:
+	struct Product {
+		const Matrix* matrix;
+		vk::BufferView y;
+		bool accumulate;
+	};
+
+	Result<void> dense(const LayerWeights& layer) {
+		const vk::BufferView gate = scratch(ScratchId::Gate), up = scratch(ScratchId::Up);
+		if (h_.fused_gate_up) {
+			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.up, gate, false}}));
+		} else {
+			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.gate, gate, false}, {&layer.up, up, false}}));
+		}
+		commands_.barrier();
+		VKQ_CHECK(activate(h_.n_ff, tokens_));
+		commands_.barrier();
+		return blockOutput(layer.down, up, layer.post_ffw_norm);
+	}
+
+	Result<void> experts(const LayerWeights& layer) {
+		const vk::BufferView normed_view = scratch(ScratchId::Normed), choice = scratch(ScratchId::ExpertChoice), up = scratch(ScratchId::Up);
+		const MoeShape shape{tokens_, h_.n_expert, h_.n_expert_used, h_.norm_expert_weights};
+		const ExpertRouting routing{choice, scratch(ScratchId::ExpertTokens), tokens_, h_.n_expert_used};
+		const uint32_t slots = tokens_ * h_.n_expert_used;
+		VKQ_CHECK(products(normed_view, tokens_, {{&layer.router, scratch(ScratchId::RouterLogits), false}}));
+		commands_.barrier();
+		VKQ_CHECK(recordMoeRouting(device_, commands_, scratch(ScratchId::RouterLogits), choice, shape));
+		commands_.barrier();
+		if (needsExpertLists(tokens_)) {
+			VKQ_CHECK(groupExperts(kernels_, commands_, routing, h_.n_expert));
+			commands_.barrier();
+		}
+		const Matrix* const hidden[] = {&layer.gate_experts, &layer.up_experts};
+		VKQ_TRY(const Inputs inputs, prepare(normed_view, h_.n_embd, tokens_, hidden));
+		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.gate_experts, routing, inputs.of(layer.gate_experts), h_.n_expert_used, {scratch(ScratchId::Gate)}));
+		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.up_experts, routing, inputs.of(layer.up_experts), h_.n_expert_used, {up}));
+		commands_.barrier();
+		VKQ_CHECK(activate(h_.n_ff_expert, slots));
+		commands_.barrier();
+		const Matrix* const down[] = {&layer.down_experts};
+		VKQ_TRY(const Inputs activated, prepare(up, h_.n_ff_expert, slots, down));
+		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.down_experts, routing, activated.of(layer.down_experts), 1, {scratch(ScratchId::Down)}));
+		commands_.barrier();
+		VKQ_CHECK(recordMoeCombine(device_, commands_, scratch(ScratchId::Down), choice, scratch(ScratchId::Residual), h_.n_embd, shape, true));
+		commands_.barrier();
+		return {};
+	}
+
+	/// Gate and Up, or the halves of fused rows -> Up.
+	Result<void> activate(uint32_t n_ff, uint32_t rows) {
+		const vk::BufferView gate = scratch(ScratchId::Gate), up = scratch(ScratchId::Up);
+		const bool fused = h_.fused_gate_up;
+		return recordGatedActivation(device_, commands_, {gate, fused ? gate : up, up, n_ff, rows, fused ? 2 * n_ff : n_ff, fused ? 2 * n_ff : n_ff, fused ? n_ff : 0, n_ff,
+		                                                  h_.activation == Activation::GeluTanh});
+	}
+
+	/// A block's last product, added to the residual; where the family normalizes it before, by way of Normed.
+	Result<void> blockOutput(const Matrix& matrix, const vk::BufferView& x, const vk::BufferView& post_norm) {
+		const vk::BufferView residual = scratch(ScratchId::Residual), normed_view = scratch(ScratchId::Normed);
+		VKQ_CHECK(products(x, tokens_, {{&matrix, h_.post_norms ? normed_view : residual, !h_.post_norms}}));
+		commands_.barrier();
+		if (!h_.post_norms) return {};
+		VKQ_CHECK(recordNorm(device_, commands_, {.residual = residual, .block_out = normed_view, .after = post_norm, .columns = h_.n_embd, .rows = tokens_, .eps = h_.norm_eps}));
+		commands_.barrier();
+		return {};
+	}
+
+	/// An input as floats and, if some matrix wants it, in 8 bits.
+	struct Inputs {
+		Vectors floats, quantized;
+		bool integer = false;
+		bool takes(const Matrix& matrix) const { return integer && hasIntegerProduct(matrix.type); }
+		const Vectors& of(const Matrix& matrix) const { return takes(matrix) ? quantized : floats; }
+	};
+
+	Result<Inputs> prepare(const vk::BufferView& x, uint32_t columns, uint32_t count, std::span<const Matrix* const> matrices) {
+		Inputs inputs{{x}, {}, kernels_.variant.wants_software};
+		if (std::none_of(matrices.begin(), matrices.end(), [&](const Matrix* matrix) { return inputs.takes(*matrix); })) return inputs;
+		inputs.quantized = {scratch(ScratchId::Quantized), 0, true};
+		VKQ_CHECK(quantizeActivations(kernels_, commands_, inputs.floats, columns, count, inputs.quantized.view));
+		commands_.barrier();
+		return inputs;
+	}
+
+	Result<void> products(const vk::BufferView& x, uint32_t count, std::initializer_list<Product> wanted) {
+		std::vector<const Matrix*> matrices;
+		for (const Product& product : wanted) matrices.push_back(product.matrix);
+		VKQ_TRY(const Inputs inputs, prepare(x, matrices[0]->columns, count, matrices));
+		for (const Product& product : wanted) {
+			VKQ_CHECK(multiply(kernels_, commands_, *product.matrix, inputs.of(*product.matrix), count, {product.y}, product.accumulate));
+		}
+		return {};
+	}
+
+	Result<void> append(RotateHeads heads, const std::vector<CachePiece>& pieces) {
+		for (const CachePiece& piece : pieces) {
+			heads.cache = piece;
+			VKQ_CHECK(recordRotateHeads(device_, commands_, heads));
+		}
+		return {};
+	}
+
+	std::vector<CachePiece> cachePieces(What what, uint32_t layer, TensorType type) const {
+		std::vector<CachePiece> pieces;
+		const uint32_t cells = uint32_t(cacheCells(step_.context, step_.batch, h_.slides(layer) ? h_.sliding_window : 0));
+		for (const Placement* placement : findPlacements(step_.allocation.plan(), what, layer)) {
+			pieces.push_back({step_.allocation.view(*placement), type, uint32_t(placement->first), uint32_t(placement->count), cells});
+		}
+		return pieces;
+	}
+
+	const Placement& place(ScratchId id) const {
+		const Placement* placement = step_.allocation.scratch(step_.stage.device, id);
+		assert(placement);
+		return *placement;
+	}
+	vk::BufferView scratch(ScratchId id) const { return step_.allocation.view(place(id)); }
+
+	const StepRecorder& step_;
+	const Hyperparameters& h_;
+	const Kernels& kernels_;
+	vk::Device& device_;
+	vk::CommandBuffer& commands_;
+	uint32_t tokens_;
+};
+
+}  // namespace
+
+std::vector<Stage> stagesOf(const Plan& plan) {
+	std::vector<Stage> stages;
+	for (const LayerRange& range : plan.layers) stages.push_back({range.device, range.first, range.count, false});
+	if (stages.empty() || stages.back().device != plan.output_device) {
+		const uint32_t next = stages.empty() ? 0 : stages.back().first_layer + stages.back().layers;
+		stages.push_back({plan.output_device, next, 0, false});
+	}
+	stages.back().has_head = true;
+	return stages;
+}
+
+Result<void> StepRecorder::record(vk::CommandBuffer& commands, uint32_t tokens, uint32_t logit_rows) const {
+	assert(tokens > 0 && tokens <= batch && logit_rows <= tokens);
+	Recording recording(*this, commands, tokens);
+	VKQ_CHECK(recording.embed());
+	for (uint32_t i = stage.first_layer; i < stage.first_layer + stage.layers; ++i) {
+		VKQ_CHECK(recording.attention(i, weights.layers[i]));
+		VKQ_CHECK(recording.feedForward(weights.layers[i]));
+	}
+	if (!stage.has_head) recording.handOver();
+	else if (logit_rows > 0) VKQ_CHECK(recording.logits(logit_rows));
+	return {};
+}
+
+}  // namespace vkq
