@@ -7,10 +7,10 @@
 #pragma once
 
 #include "core/result.h"
+#include "ggufio/gguf_writer.h"
 #include "ggufio/model_source.h"
 #include "quant/distortion.h"
 #include "quantize/plan.h"
-#include "quantize/tensor_sink.h"
 #include "vk/device.h"
 
 #include <atomic>
@@ -42,11 +42,12 @@ struct PipelineOptions {
 	std::function<void(const Progress&)> progress;      // called from the calling thread
 };
 
-/// One level to be made. tensor i of the plan goes to the sink's tensor i.
+/// One level to be made: job i of the plan becomes the writer's tensor i.
 struct PipelineOutput {
 	const QuantizePlan* plan = nullptr;
-	TensorSink* sink = nullptr;
-	std::vector<bool> done;                  // tensors that are already in the file (resume); empty: none
+	GgufWriter* writer = nullptr;
+	std::vector<bool> done;                                  // tensors that the file holds already (resume); empty: none
+	std::function<Result<void>(size_t index)> tensor_done;   // all of this tensor's bytes were handed to the writer
 };
 
 struct PipelineReport {
