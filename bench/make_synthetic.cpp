@@ -1,6 +1,6 @@
 // Writes a random F16 llama of a chosen shape: models of any size for benchmarks, without a download.
 //
-//   make_synthetic OUT.gguf [--embd 2048] [--ff 8192] [--layers 8] [--heads 32] [--kv-heads 32] [--vocab 32000]
+//   make_synthetic OUT.gguf [--embd 2048] [--ff 8192] [--layers 8] [--heads 32] [--kv-heads 8] [--vocab 32000]
 //
 // The defaults give 618 M weights. Weights are normal with the spread of trained models (0.02), from a fixed seed: the same call gives the
 // same bytes. The vocabulary is one token a byte pair and good enough for llama.cpp to load and run.
@@ -122,17 +122,17 @@ int main(int argc, char** argv) {
 	hp.n_ff = 8192;
 	hp.n_layer = 8;
 	hp.n_head = 32;
+	hp.n_head_kv = 8;
 	hp.n_vocab = 32000;
 	app.add_option("output", path, "GGUF file to write")->required();
 	app.add_option("--embd", hp.n_embd, "width of the residual stream")->capture_default_str();
 	app.add_option("--ff", hp.n_ff, "width of the feed-forward")->capture_default_str();
 	app.add_option("--layers", hp.n_layer)->capture_default_str();
 	app.add_option("--heads", hp.n_head)->capture_default_str();
-	app.add_option("--kv-heads", hp.n_head_kv, "default: as many as heads");
+	app.add_option("--kv-heads", hp.n_head_kv)->capture_default_str();
 	app.add_option("--vocab", hp.n_vocab)->capture_default_str();
 	CLI11_PARSE(app, argc, argv);
-	if (hp.n_head_kv == 0) hp.n_head_kv = hp.n_head;
-	if (hp.n_head == 0 || hp.n_embd % hp.n_head || hp.n_head % hp.n_head_kv || hp.n_vocab < 259 || hp.n_layer == 0) {
+	if (hp.n_head == 0 || hp.n_head_kv == 0 || hp.n_embd % hp.n_head || hp.n_head % hp.n_head_kv || hp.n_vocab < 259 || hp.n_layer == 0) {
 		fmt::print(stderr, "make_synthetic: heads must divide embd, kv-heads must divide heads, vocab must be at least 259\n");
 		return 2;
 	}
