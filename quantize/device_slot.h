@@ -56,6 +56,8 @@ public:
 	/// The bytes of encoding `index`, until the next setSource().
 	Bytes encoded(size_t index) const;
 
+	const RowBlock& source() const { return source_; }
+
 	/// Whether the device reads the present source in place.
 	bool imported() const { return bool(imported_); }
 

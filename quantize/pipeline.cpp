@@ -60,7 +60,7 @@ std::vector<TensorWork> collectWork(const ModelSource& source, std::span<const P
 }
 
 /// Formats that the shaders write; plain conversions are a memory copy's work and stay on the host.
-bool deviceEncodes(TensorType from, TensorType to) { return typeInfo(to).quantized && !typeInfo(from).quantized; }
+bool deviceEncodes(TensorType to) { return Encoder::supports(to, TensorType::F32); }
 
 class Pipeline {
 public:
@@ -106,7 +106,6 @@ private:
 			free_.push_back(slots_.back().get());
 		}
 		encoders_.emplace(*device_);
-		decoders_.emplace(*device_);
 		return {};
 	}
 
@@ -147,7 +146,7 @@ private:
 		if (!device_ || options_.route == Route::Host) return Router::Decision::Host;
 		const Encoding* heaviest = nullptr;
 		for (const Encoding& encoding : tensor.encodings)
-			if (deviceEncodes(TensorType::F32, encoding.to) && encoding.to != info.type && (!heaviest || rank(encoding) > rank(*heaviest))) heaviest = &encoding;
+			if (deviceEncodes(encoding.to) && encoding.to != info.type && (!heaviest || rank(encoding) > rank(*heaviest))) heaviest = &encoding;
 		if (!heaviest || info.ne[0] > options_.slab_weights) return Router::Decision::Host;
 		if (options_.route == Route::Device) return Router::Decision::Device;
 		const Router::Key key = keyOf(info, *heaviest);
@@ -166,7 +165,7 @@ private:
 		const auto host_start = Clock::now();
 		for (Encoding& encoding : tensor.encodings) {
 			if (encoding.to == info.type) VKQ_CHECK(copyRows(encoding, info, slab, rows));
-			else if (on_device && deviceEncodes(TensorType::F32, encoding.to)) flight.encodings.push_back(&encoding);
+			else if (on_device && deviceEncodes(encoding.to)) flight.encodings.push_back(&encoding);
 			else VKQ_CHECK(encodeOnHost(encoding, info, slab, rows));
 		}
 		if (decision == Router::Decision::ProbeHost) measure(tensor, info, decision, slab, secondsSince(host_start));
@@ -249,7 +248,7 @@ private:
 		Flight flight = std::move(flights_.front());
 		flights_.pop_front();
 		const TensorInfo& info = source_.tensors()[flight.tensor->source];
-		auto repaired = flight.slot->wait(threads_);
+		auto repaired = flight.slot->wait();
 		if (!repaired) return repaired.error().code == ErrorCode::kInvalidData ? named(info, std::move(repaired).error()) : std::move(repaired).error();
 		report_.repaired_blocks += *repaired;
 		if (flight.decision == Router::Decision::ProbeDevice) measure(*flight.tensor, info, flight.decision, flight.slab, secondsSince(flight.submitted));
@@ -257,13 +256,20 @@ private:
 			report_.device_weights += flight.slab.rows * info.ne[0];
 			if (options_.verify) {
 				Distortion distortion;
-				VKQ_CHECK(flight.slot->verify(i, *decoders_, flight.requests[i].importance, distortion));
+				VKQ_CHECK(verify(flight, i, info, distortion));
 				addDistortion(*flight.encodings[i], distortion);
 			}
 			VKQ_CHECK(write(*flight.encodings[i], info, flight.slab, flight.slot->encoded(i)));
 		}
 		free_.push_back(flight.slot);
 		return slabDone(info, flight.slab);
+	}
+
+	Result<void> verify(const Flight& flight, size_t part, const TensorInfo& info, Distortion& distortion) {
+		std::vector<float> decoded(flight.slab.rows * info.ne[0]);
+		decodeRowsOnHost({flight.requests[part].to, flight.slot->encoded(part).data(), flight.slab.rows, info.ne[0]}, threads_, decoded.data());
+		compareRows(flight.slot->source(), decoded.data(), flight.requests[part].importance, distortion);
+		return {};
 	}
 
 	Result<void> write(Encoding& encoding, const TensorInfo& info, const Slab& slab, Bytes bytes) {
@@ -307,7 +313,6 @@ private:
 	std::map<Router::Key, uint64_t> left_;   // weights of each kind that are still to come
 	Router router_;
 	std::optional<EncoderSet> encoders_;
-	std::optional<DecoderSet> decoders_;
 	std::vector<std::unique_ptr<DeviceSlot>> slots_;
 	std::vector<DeviceSlot*> free_;
 	std::deque<Flight> flights_;             // oldest first; destroyed before the slots

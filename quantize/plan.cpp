@@ -2,7 +2,7 @@
 
 #include "arch/model.h"
 #include "core/text.h"
-#include "core/units.h"
+#include "quant/codec.h"
 
 #include <fmt/format.h>
 
@@ -113,7 +113,8 @@ Result<QuantizePlan> planQuantization(const ModelSource& source, const QuantizeO
 		const TensorInfo& from = source.tensors()[kept[i].source];
 		VKQ_CHECK(checkConversion(source, from, choices[i].type, options.allow_requantize));
 		TensorJob job{kept[i].source, from.type, choices[i].type, nullptr, choices[i].fell_back};
-		if (options.imatrix && !job.copies() && usesImportance(job.to)) job.importance = options.imatrix->find(from);
+		if (options.imatrix && !job.copies() && usesImportance(job.to))
+			if (const auto found = options.imatrix->importance.find(from.name); found != options.imatrix->importance.end()) job.importance = &found->second;
 		plan.jobs.push_back(job);
 		TensorInfo to = from;
 		to.name = kept[i].name;

@@ -118,8 +118,12 @@ Result<QuantizeOptions> commonOptions(const Texts& texts, const VkquantArguments
 		VKQ_TRY(MetaEntry entry, parseOverrideKv(text));
 		options.override_kv.set(std::move(entry.key), std::move(entry.value));
 	}
-	if (!texts.prune_layers.empty()) VKQ_TRY(options.prune_layers, parseLayers(texts.prune_layers));
-	if (!texts.split_max_size.empty()) VKQ_TRY(options.split_max_bytes, parseBytes(texts.split_max_size, kGiB));
+	if (!texts.prune_layers.empty()) {
+		VKQ_TRY(options.prune_layers, parseLayers(texts.prune_layers));
+	}
+	if (!texts.split_max_size.empty()) {
+		VKQ_TRY(options.split_max_bytes, parseBytes(texts.split_max_size, kGiB));
+	}
 	if (options.keep_split && options.split_max_bytes) return fail(ErrorCode::kUsage, "--keep-split and --split-max-size exclude each other");
 	return options;
 }
