@@ -97,6 +97,30 @@ Result<void> checkConversion(const ModelSource& source, const TensorInfo& tensor
 	return {};
 }
 
+/// The matrix is looked at as a whole before anything is encoded.
+Result<ImatrixFindings> checkImportance(const ModelSource& source, const std::vector<Kept>& kept, const std::vector<MixtureChoice>& choices, const QuantizeOptions& options) {
+	const Imatrix none{"(none)", {}, 0, {}};
+	const FileType file_type = options.mixture.target.file_type;
+	std::vector<ImatrixUse> uses;
+	for (size_t i = 0; i < kept.size(); ++i) {
+		const TensorInfo& from = source.tensors()[kept[i].source];
+		const bool required = !options.copy && needsImportance(file_type, choices[i].type, kept[i].name);
+		if (from.type == choices[i].type || !usesImportance(choices[i].type)) continue;
+		if (options.imatrix || required) uses.push_back({from.name, from.ne[0], from.ne[2], required});
+	}
+	if (!options.imatrix && !uses.empty())
+		return fail(ErrorCode::kUsage, fmt::format("{} is useless without an importance matrix", fileTypeName(file_type)), "make one with vkeval imatrix, and give it with --imatrix; or choose Q2_K");
+	return checkImatrix(options.imatrix ? *options.imatrix : none, uses);
+}
+
+/// The tensor's importance, or null: there is none, it is of another size (checkImportance() let that pass), or the type has no use for it.
+const std::vector<float>* importanceOf(const TensorInfo& tensor, const TensorJob& job, const QuantizeOptions& options) {
+	if (!options.imatrix || job.copies() || !usesImportance(job.to)) return nullptr;
+	const auto found = options.imatrix->importance.find(tensor.name);
+	if (found == options.imatrix->importance.end() || found->second.size() != tensor.ne[0] * tensor.ne[2]) return nullptr;
+	return &found->second;
+}
+
 }  // namespace
 
 Result<QuantizePlan> planQuantization(const ModelSource& source, const QuantizeOptions& options) {
@@ -108,13 +132,14 @@ Result<QuantizePlan> planQuantization(const ModelSource& source, const QuantizeO
 	VKQ_TRY(const auto choices, targetTypes(source, kept, options));
 	plan.metadata = outputMetadata(source, options, pruning.layersKept());
 
+	VKQ_TRY(plan.imatrix, checkImportance(source, kept, choices, options));
+
 	std::vector<TensorInfo> outputs;
 	for (size_t i = 0; i < kept.size(); ++i) {
 		const TensorInfo& from = source.tensors()[kept[i].source];
 		VKQ_CHECK(checkConversion(source, from, choices[i].type, options.allow_requantize));
 		TensorJob job{kept[i].source, from.type, choices[i].type, nullptr, choices[i].fell_back};
-		if (options.imatrix && !job.copies() && usesImportance(job.to))
-			if (const auto found = options.imatrix->importance.find(from.name); found != options.imatrix->importance.end()) job.importance = &found->second;
+		job.importance = importanceOf(from, job, options);
 		plan.jobs.push_back(job);
 		TensorInfo to = from;
 		to.name = kept[i].name;

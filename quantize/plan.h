@@ -40,6 +40,7 @@ struct QuantizePlan {
 	Metadata metadata;
 	std::vector<TensorJob> jobs;
 	GgufLayout layout;
+	ImatrixFindings imatrix;                  // what a user should hear of the importance matrix
 	uint64_t weights = 0;                     // elements of all tensors
 	uint64_t source_tensor_bytes = 0, tensor_bytes = 0;   // without headers and padding
 

@@ -39,6 +39,9 @@ void printSizes(const VkquantSummary& summary) {
 	}
 	fmt::print("{}", table.text());
 	for (const QuantizePlan& plan : summary.plans) {
+		if (const auto& missing = plan.imatrix.missing; !missing.empty())
+			fmt::print("{}: {} tensors are not in the importance matrix and are encoded without: {}{}\n", plan.target.name, missing.size(),
+			           fmt::join(missing.begin(), missing.begin() + std::min<std::ptrdiff_t>(3, std::ptrdiff_t(missing.size())), ", "), missing.size() > 3 ? ", ..." : "");
 		const auto fallbacks = std::count_if(plan.jobs.begin(), plan.jobs.end(), [](const TensorJob& job) { return job.fell_back; });
 		if (fallbacks) fmt::print("{}: {} tensors have rows that are no multiple of the block and take a fallback type\n", plan.target.name, fallbacks);
 	}

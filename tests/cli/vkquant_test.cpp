@@ -58,8 +58,9 @@ TEST(Vkquant, VerifiesByDecodingAgain) {
 	TempFolder folder;
 	const ToolResult result = runTool("vkquant", {kSample, folder.path(), "Q4_K_M", "--verify", "--json"});
 	EXPECT_EQ(result.code, 0) << result.err;
+	const json summary = json::parse(result.out);
 	size_t verified = 0;
-	for (const json& tensor : json::parse(result.out)["levels"][0]["tensors"]) {
+	for (const json& tensor : summary["levels"][0]["tensors"]) {
 		if (!tensor.contains("relative_rmse")) continue;
 		++verified;
 		EXPECT_GT(tensor["relative_rmse"], 0.0);

@@ -41,6 +41,7 @@ struct GoldenFiles : testing::Test {
 			if (name.ends_with("+imatrix") != with_imatrix) continue;
 			const FileTypeInfo* info = findFileType(name.substr(0, name.find('+')));
 			ASSERT_NE(info, nullptr) << name;
+			if (with_imatrix) imatrix.file = fact["kv"]["quantize.imatrix.file"].get<std::string>();   // its name is part of the file
 			JobLevel level;
 			level.options.mixture.target = *info;
 			level.options.imatrix = with_imatrix ? &imatrix : nullptr;
