@@ -75,7 +75,7 @@ Result<void> DeviceSlot::submit(std::span<const SlabEncoding> encodings, Encoder
 		part.notes_offset = notes_bytes;
 		part.importance_offset = importance_bytes;
 		output_bytes = alignUp(output_bytes + part.output_bytes + kSlack, alignment);
-		notes_bytes = alignUp(notes_bytes + part.encoder->notesBytes(uint32_t(source_.rows)), alignment);
+		notes_bytes = alignUp(notes_bytes + part.encoder->notesBytes(uint32_t(source_.rows), uint32_t(source_.row_elements)), alignment);
 		if (encoding.importance) importance_bytes = alignUp(importance_bytes + source_.row_elements * sizeof(float), alignment);
 		parts_.push_back(part);
 	}
@@ -103,7 +103,7 @@ Result<void> DeviceSlot::submit(std::span<const SlabEncoding> encodings, Encoder
 		slab.source = *from;
 		slab.source_offset = source_offset_;
 		slab.output = vk::BufferView(*to, part.output_offset, part.output_bytes + kSlack);
-		slab.notes = vk::BufferView(notes_, part.notes_offset, part.encoder->notesBytes(uint32_t(source_.rows)));
+		slab.notes = vk::BufferView(notes_, part.notes_offset, part.encoder->notesBytes(uint32_t(source_.rows), uint32_t(source_.row_elements)));
 		if (part.importance) slab.importance = vk::BufferView(importance_, part.importance_offset, source_.row_elements * sizeof(float));
 		slab.rows = uint32_t(source_.rows);
 		slab.row_elements = uint32_t(source_.row_elements);
