@@ -42,9 +42,12 @@ const Format kFormats[] = {
 	{TensorType::Q8_0, 2, Sums::None, BLOCKS(q8_0), {}},
 	{TensorType::IQ4_NL, 2, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)},
 	{TensorType::MXFP4, 1, Sums::None, BLOCKS(mxfp4), {}},
+	{TensorType::Q2_K, 4, Sums::SuperBlocks, SUPER_BLOCKS(q2_k), SUPER_BLOCKS(q2_k_importance)},
+	{TensorType::Q3_K, 2, Sums::SuperBlocks, SUPER_BLOCKS(q3_k), SUPER_BLOCKS(q3_k_importance)},
 	{TensorType::Q4_K, 4, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)},
 	{TensorType::Q5_K, 4, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)},
 	{TensorType::Q6_K, 2, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)},
+	{TensorType::IQ4_XS, 4, Sums::SuperBlocks, SUPER_BLOCKS(iq4_xs), SUPER_BLOCKS(iq4_xs_importance)},
 };
 
 constexpr uint32_t kSuperBlockLanes = 8;

@@ -109,10 +109,10 @@ uint fifthBits() {
 #if defined(FORMAT_Q4_0) || defined(FORMAT_Q5_0)
 	#include "include/encode/store16.glsl"
 	#ifdef FORMAT_Q4_0
-		#define SYMMETRIC_LEVELS 8
+		const int kLevels = 8;
 		const uint kBlockUnits = 9u;
 	#else
-		#define SYMMETRIC_LEVELS 16
+		const int kLevels = 16;
 		const uint kBlockUnits = 11u;
 	#endif
 	#define SYMMETRIC_COUNT 32
@@ -123,12 +123,12 @@ uint fifthBits() {
 	uint encodeBlock(uint at) {
 		uint reasons = 0u;
 	#ifdef IMPORTANCE
-		const SymmetricFit fit = searchSymmetric();
-		[[unroll]] for (int i = 0; i < 32; ++i) code[i] = symmetricCode(fit, x[i]);
+		const SymmetricFit fit = searchSymmetric(kLevels);
+		[[unroll]] for (int i = 0; i < 32; ++i) code[i] = symmetricCode(kLevels, fit, x[i]);
 		if (fit.uncertain) reasons |= kNoteUncertain;
 		const uint d = halfBits(fit.scale);
 	#else
-		const uint d = halfBits(roundSymmetric(SYMMETRIC_LEVELS));
+		const uint d = halfBits(roundSymmetric(kLevels));
 	#endif
 		storeHalf(at, d);
 	#ifdef FORMAT_Q5_0

@@ -25,8 +25,8 @@ layout(push_constant, scalar) uniform Push { EncodePush push; };
 
 float x[16], w[16];
 #define SYMMETRIC_COUNT 16
-#define SYMMETRIC_LEVELS 32
 #include "include/encode/search_symmetric.glsl"
+#include "include/encode/two_bit_planes.glsl"
 
 #ifdef IMPORTANCE
 layout(binding = 3, scalar) readonly buffer Importance { float importance[]; };
@@ -54,7 +54,7 @@ void main() {
 			w[i] = square;
 #endif
 		}
-		const SymmetricFit found = searchSymmetric();
+		const SymmetricFit found = searchSymmetric(32);
 		uncertain = uncertain || found.uncertain;
 		if (g == 0) fit[0] = found;
 		else fit[1] = found;
@@ -62,12 +62,8 @@ void main() {
 	uint reasons = magnitudeReasons(1u, POWER_OF_TWO(-42)) | (uncertain ? kNoteUncertain : 0u);
 
 	// The first scale of largest magnitude becomes -128 times d.
-	const float size0 = magnitudeOf(fit[0].scale), size1 = magnitudeOf(fit[1].scale);
-	const float own = size1 > size0 ? fit[1].scale : fit[0].scale;
-	const float largest = superMaxPositive(max(size0, size1));
-	const uint holder = superMin(magnitudeOf(own) == largest ? lane : kLanes);
-	const float extreme = uintBitsToFloat(superRead(floatBitsToUint(own), holder));
-	const bool empty = !(largest >= kZeroGroup);
+	const float extreme = superExtreme(lane, magnitudeOf(fit[1].scale) > magnitudeOf(fit[0].scale) ? fit[1].scale : fit[0].scale);
+	const bool empty = !(magnitudeOf(extreme) >= kZeroGroup);
 	const float inverse = exactDivide(-128.0, empty ? 1.0 : extreme);
 	const uint d = empty ? 0u : halfBits(exactDivide(1.0, inverse));
 	if (!halfIsFinite(d)) reasons |= kNoteScale;
@@ -89,7 +85,7 @@ void main() {
 				const float quotient = exactDivide(value, keeps ? 1.0 : scale);
 				quotients = max(quotients, floatBitsToUint(quotient) & 0x7fffffffu);
 				const uint again = uint(int(nearestClamped(quotient, -32, 31)) + 32);
-				packed |= (keeps ? symmetricCode(fit[g], value) : again) << (8 * b);
+				packed |= (keeps ? symmetricCode(32, fit[g], value) : again) << (8 * b);
 			}
 			word[4 * g + k] = empty ? 0u : packed;
 		}
@@ -105,16 +101,8 @@ void main() {
 		const uint mine = (upper ? word[k + 4] : word[k]) & 0x0f0f0f0fu;
 		low[k] = upper ? other | mine << 4 : mine | other << 4;
 	}
-	// High pairs of bits: all four lanes share a byte. First gathered from lane k ^ 1, then from k ^ 2.
-	const bool odd = (lane & 1u) != 0u;
-	const uint shift = quarter * 2u;
-	uint pair[4];
-	[[unroll]] for (int k = 0; k < 4; ++k) {
-		const uint first = (word[k] >> 4 & 0x03030303u) << shift, second = (word[k + 4] >> 4 & 0x03030303u) << shift;
-		pair[k] = (odd ? second : first) | superReadXor(odd ? first : second, 1u);
-	}
-	uint high[2];
-	[[unroll]] for (int k = 0; k < 2; ++k) high[k] = (upper ? pair[k + 2] : pair[k]) | superReadXor(upper ? pair[k] : pair[k + 2], 2u);
+	[[unroll]] for (int k = 0; k < 8; ++k) word[k] >>= 4;   // what spills over from the next byte is not looked at
+	const uvec2 high = gatherTwoBits(lane, word);
 
 	reasons = superOr(reasons);
 	if (alive) {
@@ -123,8 +111,9 @@ void main() {
 		// low[64 h + 32 (k % 2) ..]: the first sixteen bytes of these 32 belong to the lower lane, the rest to the upper.
 		const uint low_at = at + half_block * 32u + (quarter & 1u) * 16u + (upper ? 8u : 0u);
 		[[unroll]] for (int k = 0; k < 4; ++k) storeWord(low_at + 2u * k, low[k]);
-		const uint high_at = at + 64u + half_block * 16u + (odd ? 8u : 0u) + (upper ? 4u : 0u);
-		[[unroll]] for (int k = 0; k < 2; ++k) storeWord(high_at + 2u * k, high[k]);
+		const uint high_at = at + 64u + half_block * 16u + twoBitPart(lane) * 4u;
+		storeWord(high_at, high.x);
+		storeWord(high_at + 2u, high.y);
 		storeHalf(at + 96u + lane, scale_codes);
 		if (lane == 0u) {
 			storeHalf(at + 104u, d);

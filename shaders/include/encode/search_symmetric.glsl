@@ -1,6 +1,7 @@
 // x ~ scale * (code - levels) for one group: equals searchSymmetric() of quant/scale_search.h.
 //
-// Defined by the includer: SYMMETRIC_COUNT weights in x[] with weights w[], codes 0 .. 2 * SYMMETRIC_LEVELS - 1.
+// Defined by the includer: SYMMETRIC_COUNT weights in x[] with weights w[]. Codes are 0 .. 2 * levels - 1; `levels` is a constant
+// wherever these are called.
 
 struct SymmetricFit {
 	float scale;
@@ -9,14 +10,14 @@ struct SymmetricFit {
 	bool uncertain;     // sums so small that their products may be subnormal
 };
 
-float symmetricLevel(float value, float inverse) {
+float symmetricLevel(int levels, float value, float inverse) {
 	precise float quotient = inverse * value;
-	return nearestClamped(quotient, -SYMMETRIC_LEVELS, SYMMETRIC_LEVELS - 1);
+	return nearestClamped(quotient, -levels, levels - 1);
 }
 
-uint symmetricCode(SymmetricFit fit, float value) { return fit.zero ? 0u : uint(int(symmetricLevel(value, fit.inverse)) + SYMMETRIC_LEVELS); }
+uint symmetricCode(int levels, SymmetricFit fit, float value) { return fit.zero ? 0u : uint(int(symmetricLevel(levels, value, fit.inverse)) + levels); }
 
-SymmetricFit searchSymmetric() {
+SymmetricFit searchSymmetric(int levels) {
 	uint magnitude = 0u;
 	float extreme = 0.0;
 	float wx[SYMMETRIC_COUNT];
@@ -34,12 +35,12 @@ SymmetricFit searchSymmetric() {
 	// The first is the plain one; step 0 would be the same again.
 	[[dont_unroll]] for (int attempt = -10; attempt <= 9; attempt += attempt == -1 ? 2 : 1) {
 		precise float offset = 0.1 * float(attempt);
-		precise float numerator = float(SYMMETRIC_LEVELS) + offset;
-		if (attempt == -10) numerator = float(SYMMETRIC_LEVELS);
+		precise float numerator = float(levels) + offset;
+		if (attempt == -10) numerator = float(levels);
 		const float inverse = exactDivide(-numerator, extreme);
 		precise float cross = 0.0, square = 0.0;
 		[[unroll]] for (int i = 0; i < SYMMETRIC_COUNT; ++i) {
-			const float level = symmetricLevel(x[i], inverse);
+			const float level = symmetricLevel(levels, x[i], inverse);
 			precise float a = wx[i] * level;
 			precise float b = w[i] * level;
 			b = b * level;

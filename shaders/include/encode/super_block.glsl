@@ -91,6 +91,14 @@ uint superReadXor(uint own, uint mask) { return subgroupShuffleXor(own, mask); }
 
 #endif
 
+/// The value of largest magnitude among the eight, with its sign; the first of equals.
+float superExtreme(uint lane, float own) {
+	const float size = uintBitsToFloat(floatBitsToUint(own) & 0x7fffffffu);
+	const float largest = superMaxPositive(size);
+	const uint holder = superMin(size == largest ? lane : kLanes - 1u);
+	return uintBitsToFloat(superRead(floatBitsToUint(own), holder));
+}
+
 /// Which super-block this invocation works on: by subgroup, for its neighbours must be those that it can exchange with.
 uint superBlockIndex() {
 	const uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;

@@ -1,0 +1,160 @@
+#version 460
+// Q3_K: 256 weights in 110 bytes (drawn in quant/q3_k.cpp), x ~ d * (s_j - 32) * (q - 4), sixteen sub-blocks j of 16.
+// Must equal encodeRow() of quant/codec.h. One invocation a pair of sub-blocks.
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_scalar_block_layout : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_shader_16bit_storage : require
+#ifndef EXCHANGE_SHARED
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
+#include "shared/encode.h"
+
+layout(local_size_x_id = 0) in;
+layout(push_constant, scalar) uniform Push { EncodePush push; };
+
+#include "include/exact.glsl"
+#include "include/encode/source.glsl"
+#include "include/encode/notes.glsl"
+#include "include/encode/super_block.glsl"
+#include "include/encode/store16.glsl"
+
+float x[16], w[16];
+#ifdef IMPORTANCE
+#define SYMMETRIC_COUNT 16
+#include "include/encode/importance.glsl"
+#include "include/encode/search_symmetric.glsl"
+#else
+#include "include/encode/search_moves.glsl"
+#endif
+#include "include/encode/two_bit_planes.glsl"
+
+const uint kBlockHalves = 55u;
+
+/// Codes of the search, one a byte in four words: they stay where a sub-block's scale becomes zero.
+struct Kept {
+	float scale;
+	uint codes[4];
+};
+
+void main() {
+	const uint block = superBlockIndex();
+	const uint lane = superLane();
+	const bool alive = block < push.units;
+	const uint element = (alive ? block : push.units - 1u) * 256u + lane * 32u;
+
+	Kept kept[2];
+	float group_weight[2];
+	bool uncertain = false;
+	beginMagnitudes();
+	[[dont_unroll]] for (int g = 0; g < 2; ++g) {
+		LOAD_WEIGHTS(x, 16, element + 16u * g)
+		[[unroll]] for (int i = 0; i < 16; ++i) seeMagnitude(x[i]);
+		Kept found;
+		float total_weight = 0.0;
+#ifdef IMPORTANCE
+		precise float sigma2 = sums[element / 256u] * 2.0;
+		sigma2 = sigma2 / 256.0;
+		IMPORTANCE_WEIGHTS(16, element % push.row_elements + 16u * g, sigma2)
+		precise float total = w[0];
+		[[unroll]] for (int i = 1; i < 16; ++i) total = total + w[i];
+		total_weight = total;
+		const SymmetricFit fit = searchSymmetric(4);
+#else
+		const MovesFit fit = searchMoves();
+#endif
+		uncertain = uncertain || fit.uncertain;
+		found.scale = fit.scale;
+		[[unroll]] for (int k = 0; k < 4; ++k) {
+			uint packed = 0u;
+			[[unroll]] for (int b = 0; b < 4; ++b) {
+#ifdef IMPORTANCE
+				packed |= symmetricCode(4, fit, x[4 * k + b]) << (8 * b);
+#else
+				packed |= (fit.zero ? 0u : uint(int(fit.level[4 * k + b]) + 4)) << (8 * b);
+#endif
+			}
+			found.codes[k] = packed;
+		}
+		if (g == 0) {
+			kept[0] = found;
+			group_weight[0] = total_weight;
+		} else {
+			kept[1] = found;
+			group_weight[1] = total_weight;
+		}
+	}
+	uint reasons = magnitudeReasons(POWER_OF_TWO(-45), POWER_OF_TWO(-42));
+
+	uint scale_code[2];   // 0 .. 63
+#ifdef IMPORTANCE
+	[[unroll]] for (int j = 0; j < 16; ++j) {
+		x[j] = superBroadcast(kept[j & 1].scale, j / 2);
+		w[j] = superBroadcast(group_weight[j & 1], j / 2);
+	}
+	const SymmetricFit outer = searchSymmetric(32);
+	uncertain = uncertain || outer.uncertain;
+	const uint d = halfBits(outer.scale);
+	[[unroll]] for (int g = 0; g < 2; ++g) scale_code[g] = symmetricCode(32, outer, kept[g].scale);
+#else
+	// The first scale of largest magnitude becomes -32 times d.
+	const float extreme = superExtreme(lane, magnitudeOf(kept[1].scale) > magnitudeOf(kept[0].scale) ? kept[1].scale : kept[0].scale);
+	const bool empty = extreme == 0.0;
+	const float inverse = exactDivide(-32.0, empty ? 1.0 : extreme);
+	const uint d = empty ? 0u : halfBits(exactDivide(1.0, inverse));
+	[[unroll]] for (int g = 0; g < 2; ++g) {
+		precise float multiple = inverse * kept[g].scale;
+		scale_code[g] = empty ? 0u : uint(int(nearestClamped(multiple, -32, 31)) + 32);
+	}
+#endif
+	if (uncertain) reasons |= kNoteUncertain;
+	if (!halfIsFinite(d)) reasons |= kNoteScale;
+
+	uint word[8];
+	uint quotients = 0u;
+	[[unroll]] for (int g = 0; g < 2; ++g) {
+		precise float scale = halfValue(d) * float(int(scale_code[g]) - 32);
+		const bool keeps = scale == 0.0;
+		LOAD_WEIGHTS(x, 16, element + 16u * g)
+		[[unroll]] for (int k = 0; k < 4; ++k) {
+			uint packed = 0u;
+			[[unroll]] for (int b = 0; b < 4; ++b) {
+				const float quotient = exactDivide(x[4 * k + b], keeps ? 1.0 : scale);
+				quotients = max(quotients, keeps ? 0u : floatBitsToUint(quotient) & 0x7fffffffu);
+				packed |= uint(int(nearestClamped(quotient, -4, 3)) + 4) << (8 * b);
+			}
+			word[4 * g + k] = keeps ? kept[g].codes[k] : packed;
+		}
+	}
+	if (quotients > floatBitsToUint(kNearestRange)) reasons |= kNoteUncertain;
+
+	const uvec2 planes = gatherTwoBits(lane, word);
+	uint high = 0u;   // third bits: bit j of byte l belongs to weight l of the j-th 32
+	[[unroll]] for (int k = 0; k < 8; ++k) {
+		const uint all = superOr((word[k] >> 2 & 0x01010101u) << lane);
+		if (lane == k) high = all;
+	}
+	uvec3 scales = uvec3(0u);
+	[[unroll]] for (uint g = 0u; g < 2u; ++g) {
+		const uint j = 2u * lane + g;
+		const uint low_bits = (scale_code[g] & 15u) << (8u * (j & 3u) + 4u * (j >> 3));
+		if ((j & 4u) == 0u) scales.x |= low_bits;
+		else scales.y |= low_bits;
+		scales.z |= (scale_code[g] >> 4) << (8u * (j & 3u) + 2u * (j >> 2));
+	}
+	scales = uvec3(superOr(scales.x), superOr(scales.y), superOr(scales.z));
+	reasons = superOr(reasons);
+	if (!alive) return;
+	const uint at = push.output_unit + block * kBlockHalves;
+	storeWord(at + 2u * lane, high);
+	const uint plane_at = at + 16u + (lane >> 2) * 16u + twoBitPart(lane) * 4u;
+	storeWord(plane_at, planes.x);
+	storeWord(plane_at + 2u, planes.y);
+	if (lane < 3u) storeWord(at + 48u + 2u * lane, scales[lane]);
+	if (lane == 0u) {
+		storeHalf(at + 54u, d);
+		if (reasons != 0u) note(block, reasons);
+	}
+}
