@@ -3,6 +3,8 @@
 
 #include "ggufio/gguf_layout.h"
 #include "tests/ggufio/gguf_image.h"
+#include "tests/ggufio/huggingface_model.h"
+#include "tests/ggufio/sentencepiece_image.h"
 
 #include <cstddef>
 #include <map>
@@ -115,10 +117,34 @@ inline std::vector<std::byte> textBytes(std::string_view text) {
 	return {first, first + text.size()};
 }
 
+inline std::vector<std::byte> safetensorsImage() {
+	return safetensorsFile({{"b", numbered({3, 4}, 1.0f)}, {"a", numbered({5}, 2.0f, "F32")}, {"scalar", floats({}, {7.0f})}, {"empty", {"F16", {0, 4}, {}}}});
+}
+
+inline std::string configText(std::string_view architecture, std::string_view more) {
+	return R"({"architectures":[")" + std::string(architecture) + R"("],"hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,)"
+	       R"("num_key_value_heads":2,"vocab_size":8,"max_position_embeddings":256,"rms_norm_eps":1e-05,"hidden_act":"silu")" + std::string(more) + "}";
+}
+
+inline Seeds configSeeds() {
+	return {
+	    {"llama3", textBytes(configText("LlamaForCausalLM", R"(,"rope_theta":5e5,"rope_scaling":{"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":128})"))},
+	    {"mixtral", textBytes(configText("MixtralForCausalLM", R"(,"num_local_experts":4,"num_experts_per_tok":2)"))},
+	    {"qwen3moe", textBytes(configText("Qwen3MoeForCausalLM", R"(,"head_dim":16,"num_experts":4,"num_experts_per_tok":2,"moe_intermediate_size":32,"rope_parameters":{"rope_theta":1e6,"rope_type":"default"})"))},
+	    {"gemma3", textBytes(configText("Gemma3ForCausalLM", R"(,"head_dim":16,"sliding_window":64,"sliding_window_pattern":6,"rope_local_base_freq":1e4)"))},
+	    {"phi3", textBytes(configText("Phi3ForCausalLM", R"(,"original_max_position_embeddings":128,"rope_scaling":{"type":"longrope","long_factor":[1,1,1,1,1,1,1,1],"short_factor":[1,1,1,1,1,1,1,1]})"))},
+	    {"fp8", textBytes(configText("LlamaForCausalLM", R"(,"quantization_config":{"quant_method":"fp8","weight_block_size":[32,32]},"tie_word_embeddings":true)"))},
+	};
+}
+
 inline std::map<std::string, Seeds> allSeeds() {
 	return {
 	    {"gguf", {{"v2", smallImage(2).bytes}, {"v3", smallImage(3).bytes}, {"shard", splitShardImage()}, {"llama", tinyLlamaImage()}, {"imatrix", imatrixImage()}}},
 	    {"imatrix", {{"gguf", imatrixImage()}, {"legacy", legacyImatrixImage()}}},
+	    {"safetensors", {{"small", safetensorsImage()}}},
+	    {"huggingface_config", configSeeds()},
+	    {"tokenizer_json", {{"bpe", textBytes(tinyTokenizer(8).dump())}}},
+	    {"sentencepiece", {{"small", textBytes(smallSentencePieceImage())}}},
 	    {"tokenizer", {{"llama3", bytePairImage("llama-bpe")}, {"deepseek", bytePairImage("deepseek-llm")}, {"spm", sentencePieceImage()}}},
 	    {"modelfile_template",
 	     {{"turns", textBytes("{{ if .System }}<s>{{ .System }}{{ end }}{{- /* c */ -}} {{ .Prompt }}<a>{{ .Response }}")},
