@@ -179,6 +179,7 @@ private:
 	T base() const { return options_.target.base; }
 
 	T outputType(const MixtureTensor& tensor) const {
+		if (options_.output_type) return *options_.output_type;   // a tied embedding: for the output itself that was decided before
 		if (options_.target.file_type == F::MXFP4_MOE || base() == T::Q8_0 || !divides(base(), tensor.ne[0])) return T::Q8_0;
 		return T::Q6_K;
 	}

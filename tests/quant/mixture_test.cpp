@@ -158,6 +158,15 @@ TEST(Mixture, UsersWordForOutputAndEmbeddingGoesFirst) {
 	EXPECT_EQ(types.at("blk.0.attn_v.weight"), TensorType::Q4_K);
 }
 
+TEST(Mixture, TypeForTheOutputIsThatOfATiedEmbeddingToo) {
+	MixtureOptions options = optionsFor("Q4_K_M");
+	options.output_type = TensorType::Q8_0;
+	EXPECT_EQ(choose(llama(4, true), options).at("token_embd.weight"), TensorType::Q8_0);
+	EXPECT_EQ(choose(llama(4, false), options).at("token_embd.weight"), TensorType::Q4_K);
+	options.embedding_type = TensorType::Q5_K;
+	EXPECT_EQ(choose(llama(4, true), options).at("token_embd.weight"), TensorType::Q5_K);
+}
+
 TEST(Mixture, PureGivesEveryMatrixTheBaseTypeAndNormsTheirOwn) {
 	MixtureOptions options = optionsFor("Q4_K_M");
 	options.pure = true;
