@@ -2,6 +2,7 @@
 #include "core/half.h"
 #include "kernels/encoder.h"
 #include "quant/codec.h"
+#include "tests/quant/adversarial.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -152,6 +153,89 @@ TEST_P(EncodeEveryType, EqualsTheHostOnRandomWeights) {
 		const double repaired = expectOracle(GetParam().target, source, gaussian(37, 1024, 0.02f, 7), importanceFor(GetParam(), 1024));
 		EXPECT_LT(repaired, 0.01) << "ordinary weights should not need the host";
 	}
+}
+
+TEST_P(EncodeEveryType, EqualsTheHostOnAdversarialRows) {
+	constexpr uint32_t kElements = 1024;
+	std::vector<adversarial::Row> importances{{"none", {}}};
+	if (GetParam().importance) importances = adversarial::importances(kElements);
+	const auto all = adversarial::rows(kElements);
+	for (const adversarial::Row& importance : importances) {
+		SCOPED_TRACE(importance.name);
+		for (const TensorType source : {TensorType::F32, TensorType::F16, TensorType::BF16}) {
+			Rows rows{0, kElements, {}};
+			std::vector<std::byte> encoded(*typeBytes(GetParam().target, kElements));
+			for (adversarial::Row row : all) {
+				toSource(source, row.values);
+				encodeRow(GetParam().target, row.values.data(), kElements, GetParam().importance ? importance.values.data() : nullptr, encoded.data());
+				if (!scalesAreFinite(GetParam().target, encoded.data(), kElements)) continue;   // is refused
+				++rows.rows;
+				rows.values.insert(rows.values.end(), row.values.begin(), row.values.end());
+			}
+			EXPECT_GT(rows.rows + 3, all.size());
+			expectOracle(GetParam().target, source, rows, importance.values);
+		}
+	}
+}
+
+TEST_P(EncodeEveryType, EqualsTheHostOnBlocksThatAreAlmostFlat) {
+	// Fits so close that errors are rounding noise, offsets that dwarf the scale, and grids that a code hits exactly.
+	std::mt19937 random(11);
+	Rows rows{64, 512, std::vector<float>(64 * 512)};
+	for (uint32_t row = 0; row < rows.rows; ++row) {
+		const float unit = std::ldexp(1.0f, -int(row % 23)), offset = float(int(row % 7) - 3) * std::ldexp(1.0f, int(row % 11) - 5);
+		for (uint32_t i = 0; i < 512; ++i) rows.values[row * 512 + i] = offset + unit * float(int(random() % (2 + row % 33)) - int(row % 5));
+	}
+	for (const TensorType source : {TensorType::F32, TensorType::F16}) expectOracle(GetParam().target, source, rows, importanceFor(GetParam(), 512));
+}
+
+TEST_P(EncodeEveryType, TakesRowsThatBeginAnywhereInTheFile) {
+	for (const uint32_t shift : {2u, 4u, 6u, 30u})
+		for (const TensorType source : {TensorType::F16, TensorType::BF16}) expectOracle(GetParam().target, source, gaussian(3, 256, 1.0f, shift), importanceFor(GetParam(), 256), shift);
+	for (const uint32_t shift : {4u, 12u}) expectOracle(GetParam().target, TensorType::F32, gaussian(1, 256, 1.0f, shift), importanceFor(GetParam(), 256), shift);
+}
+
+TEST_P(EncodeEveryType, NamesTheWeightThatIsNotANumber) {
+	for (const TensorType source : {TensorType::F32, TensorType::F16, TensorType::BF16})
+		for (const float bad : {NAN, INFINITY, -INFINITY}) {
+			Rows rows = gaussian(5, 512, 0.02f, 1);
+			rows.values[3 * 512 + 301] = bad;
+			const auto outcome = encode(GetParam().target, source, rows, toSource(source, rows.values), importanceFor(GetParam(), 512));
+			ASSERT_FALSE(outcome.ok());
+			EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidData);
+			EXPECT_EQ(outcome.error().message, std::isnan(bad) ? "row 3, column 301 is not a number" : "row 3, column 301 is infinite");
+		}
+}
+
+TEST_P(EncodeEveryType, RefusesScalesThatDoNotFitAHalf) {
+	if (GetParam().target == TensorType::MXFP4) GTEST_SKIP() << "its scale is a power of two of eight bits";
+	for (const adversarial::Row& row : adversarial::overflowingRows(512)) {
+		Rows rows{1, 512, row.values};
+		const auto outcome = encode(GetParam().target, TensorType::F32, rows, toSource(TensorType::F32, rows.values), importanceFor(GetParam(), 512));
+		ASSERT_FALSE(outcome.ok()) << row.name;
+		EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidData);
+		EXPECT_NE(outcome.error().message.find("row 0, column"), std::string::npos) << outcome.error().message;
+	}
+}
+
+TEST_F(EncoderTest, EncodesASlabOnTheHostWhenThereAreMoreNotesThanRoom) {
+	// Every block is in doubt: weights that a flushing device would lose.
+	expectOracle(TensorType::Q8_0, TensorType::F32, gaussian(40, 8192, 1e-36f, 5));
+}
+
+TEST_F(EncoderTest, SlabsKeepWithinWhatABindingSees) {
+	const auto encoder = Encoder::create(*device, TensorType::Q4_K, TensorType::F32, false);
+	ASSERT_TRUE(encoder.ok());
+	for (const uint32_t row : {256u, 4096u, 1u << 20}) {
+		EXPECT_LE(uint64_t(encoder->maxRows(row)) * row * 4, device->limits().storage_range);
+		EXPECT_GE(encoder->maxRows(row), 1u);
+	}
+}
+
+TEST_F(EncoderTest, RefusesPairsWithoutAShader) {
+	EXPECT_FALSE(Encoder::supports(TensorType::F16, TensorType::F32));
+	EXPECT_FALSE(Encoder::supports(TensorType::Q4_K, TensorType::Q8_0));
+	EXPECT_EQ(Encoder::create(*device, TensorType::Q8_0, TensorType::F16, true).error().code, ErrorCode::kUnsupported);
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, EncodeEveryType, testing::ValuesIn(cases()), [](const auto& entry) {
