@@ -56,7 +56,8 @@ private:
 	Result<void> readHeader() {
 		const FileKind kind = identifyFile(image_);
 		if (kind != FileKind::Gguf)
-			return malformed(fmt::format("not a GGUF file; it looks like {}", describeFile(kind)), std::string(hintForFile(kind)));
+			return malformed(fmt::format("not a GGUF file; it looks like {}", describeFile(kind)),
+			                 kind == FileKind::Safetensors ? "vkquant makes a GGUF file of it" : std::string(hintForFile(kind)));
 		VKQ_TRY([[maybe_unused]] const uint32_t magic, read<uint32_t>("the header"));
 		VKQ_TRY(out_.version, read<uint32_t>("the header"));
 		if ((out_.version & 0xffff) == 0)

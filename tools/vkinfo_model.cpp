@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "core/units.h"
+#include "quant/mixture.h"
 #include "tools/table.h"
 
 #include <fmt/format.h>
@@ -123,10 +124,22 @@ std::string shapeText(const TensorInfo& tensor) {
 	return out.empty() ? "scalar" : out;
 }
 
+/// What the number of general.file_type stands for; empty if it is none that is known.
+std::string fileTypeText(const Metadata& metadata) {
+	const auto number = metadata.unsignedInt("general.file_type");
+	for (const FileTypeInfo& info : allFileTypes())
+		if (number == uint64_t(info.file_type)) return std::string(fileTypeName(info.file_type));
+	return {};
+}
+
 std::string metadataText(const GgufFile& file, const ModelInfoOptions& options) {
 	Table table({{"key"}, {"type"}, {"value"}});
-	for (const MetaEntry& entry : file.metadata().entries())
-		if (matches(entry.key, options)) table.add({printable(entry.key), typeText(entry.value), valueText(entry.value, options)});
+	for (const MetaEntry& entry : file.metadata().entries()) {
+		if (!matches(entry.key, options)) continue;
+		std::string value = valueText(entry.value, options);
+		if (const std::string name = fileTypeText(file.metadata()); entry.key == "general.file_type" && !name.empty()) value += " (" + name + ")";
+		table.add({printable(entry.key), typeText(entry.value), std::move(value)});
+	}
 	return table.empty() ? "" : "\n" + table.text(2);
 }
 

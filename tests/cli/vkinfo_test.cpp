@@ -1,3 +1,6 @@
+#include "ggufio/gguf_writer.h"
+#include "ggufio/model_source.h"
+#include "ggufio/split_name.h"
 #include "run_tool.h"
 #include "tests/ggufio/gguf_image.h"
 #include "tests/temp_folder.h"
@@ -26,6 +29,7 @@ TEST(Vkinfo, ShowsMetadataTensorsAndTotals) {
 	EXPECT_EQ(result.err, "");
 	EXPECT_TRUE(contains(result.out, kSample + ": GGUF version 3, 11.07 MiB, 21 metadata entries, 57 tensors, 5.8 M weights, 16.01 bits per weight\n"));
 	EXPECT_TRUE(contains(result.out, "general.architecture                    string        llama\n"));
+	EXPECT_TRUE(contains(result.out, "general.file_type                       u32           1 (F16)\n"));
 	EXPECT_TRUE(contains(result.out, "tokenizer.ggml.token_type               i32[2048]     3, 3, 1, 1, 1, 1, 1, 1, ...\n"));
 	EXPECT_TRUE(contains(result.out, "blk.0.attn_k.weight       256 x 128   F16    64.00 KiB        16.00\n"));
 	EXPECT_TRUE(contains(result.out, "all        57    5.8 M  11.01 MiB        16.01  100.0 %\n"));
@@ -65,6 +69,31 @@ TEST(Vkinfo, GivesWholeArraysWhenAsked) {
 	EXPECT_FALSE(info.contains("tensors"));
 }
 
+TEST(Vkinfo, ShowsASplitModelAsOne) {
+	const TempFolder folder;
+	const auto source = vkq::openGgufSource(kSample);
+	ASSERT_TRUE(source.ok());
+	const std::vector<vkq::TensorInfo> tensors((*source)->tensors().begin(), (*source)->tensors().end());
+	auto shards = vkq::layOutShards(folder / "m", (*source)->metadata(), tensors, vkq::shardsBySize(tensors, 4'000'000));
+	ASSERT_TRUE(shards.ok());
+	const size_t count = shards->size();
+	auto writer = vkq::GgufWriter::create(std::move(*shards), false);
+	ASSERT_TRUE(writer.ok());
+	for (size_t i = 0; i < tensors.size(); ++i) ASSERT_TRUE(writer->write(i, 0, (*source)->mapped(i)).ok());
+	ASSERT_TRUE(writer->finish().ok());
+	const ToolResult result = runTool("vkinfo", {"--json", vkq::splitPath("m", 1, uint32_t(count)).string()}, {.folder = folder.path()});
+	EXPECT_EQ(result.code, 0);
+	const json info = json::parse(result.out);
+	EXPECT_EQ(info["files"].size(), count);
+	EXPECT_EQ(info["tensors"].size(), 57u);
+	EXPECT_EQ(info["metadata"][0]["value"], "llama");
+	std::filesystem::remove(vkq::splitPath(folder / "m", 0, uint32_t(count)));
+	const ToolResult missing = runTool("vkinfo", {vkq::splitPath("m", 1, uint32_t(count)).string()}, {.folder = folder.path()});
+	EXPECT_EQ(missing.code, 1);
+	EXPECT_EQ(missing.err, "vkinfo: m: 1 of the model's " + std::to_string(count) + " parts are missing: " + vkq::splitPath("m", 0, uint32_t(count)).string() +
+	                           "\n  put all parts into one folder\n");
+}
+
 TEST(Vkinfo, ShowsTheOtherFilesWhenOneFails) {
 	const ToolResult result = runTool("vkinfo", {"--json", kSample, "/nonexistent.gguf", kSample});
 	EXPECT_EQ(result.code, 1);
@@ -81,7 +110,7 @@ TEST(Vkinfo, SaysWhatAForeignFileLooksLike) {
 		EXPECT_EQ(result.out, "");
 		return result.err;
 	};
-	EXPECT_EQ(errorFor(std::string_view("\x20\0\0\0\0\0\0\0{\"a\": ", 14)), "vkinfo: x: not a GGUF file; it looks like a safetensors file\n");
+	EXPECT_EQ(errorFor(std::string_view("\x20\0\0\0\0\0\0\0{\"a\": ", 14)), "vkinfo: x: not a GGUF file; it looks like a safetensors file\n  vkquant makes a GGUF file of it\n");
 	EXPECT_EQ(errorFor(std::string("PK\x03\x04") + "rest"), "vkinfo: x: not a GGUF file; it looks like a zip archive (PyTorch checkpoints are)\n"
 	                                "  look for the model's .safetensors or .gguf files: pickles can run code and are not read\n");
 	EXPECT_TRUE(contains(errorFor("\n<!DOCTYPE html><html>"), "it looks like a web page\n"));

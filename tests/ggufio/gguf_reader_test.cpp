@@ -2,6 +2,7 @@
 
 #include "ggufio/model_source.h"
 #include "gguf_image.h"
+#include "tests/temp_folder.h"
 
 #include <gtest/gtest.h>
 
@@ -128,4 +129,18 @@ TEST(GgufSource, OrdersLayersByNumberNotByName) {
 	EXPECT_TRUE(tensorComesBefore(two, ten));
 	EXPECT_FALSE(tensorComesBefore(ten, two));
 	EXPECT_TRUE(tensorComesBefore(none, two));
+}
+
+TEST(ModelSource, IsOpenedByWhatTheFileIs) {
+	const TempFolder folder;
+	EXPECT_TRUE(openModelSource(kSample).ok());
+	EXPECT_TRUE(openModelSource(std::filesystem::path(VKQ_SOURCE_DIR) / "models/orator-6m").ok());
+	EXPECT_EQ(openModelSource(folder / "missing").error().code, ErrorCode::kNotFound);
+	// Contents decide, not names.
+	std::filesystem::copy_file(kSample, folder / "model.safetensors");
+	EXPECT_TRUE(openModelSource(folder / "model.safetensors").ok());
+	writeFile(folder / "model.gguf", std::as_bytes(std::span<const char>("version https://git-lfs.github.com/spec/v1", 42)));
+	const auto pointer = openModelSource(folder / "model.gguf");
+	EXPECT_EQ(pointer.error().message, (folder / "model.gguf").string() + ": neither GGUF nor safetensors; it looks like a Git LFS pointer, not the file itself");
+	EXPECT_EQ(pointer.error().hint, "run `git lfs pull` in the repository, or download the file itself");
 }
