@@ -2,6 +2,7 @@
 
 #include "core/units.h"
 #include "ggufio/model_source.h"
+#include "ggufio/modelfile.h"
 #include "quantize/job.h"
 #include "tools/common.h"
 #include "tools/progress_bar.h"
@@ -11,19 +12,50 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+
 using namespace vkq;
 using namespace vkq::tools;
 
 namespace {
 
+/// out-Q4_K_M.gguf -> out-Q4_K_M.Modelfile
+std::filesystem::path modelfilePath(const std::filesystem::path& gguf) {
+	std::filesystem::path path = gguf;
+	return path.replace_extension(".Modelfile");
+}
+
+Result<void> checkModelfiles(const VkquantArguments& arguments) {
+	if (!arguments.modelfile || arguments.job.force) return {};
+	for (const JobLevel& level : arguments.levels)
+		if (std::error_code ignored; std::filesystem::exists(modelfilePath(level.output), ignored))
+			return fail(ErrorCode::kExists, fmt::format("{}: exists already", modelfilePath(level.output).string()), "--force replaces it");
+	return {};
+}
+
+/// A small text, made after the model is safe: ollama create NAME -f FILE.
+Result<void> writeModelfile(const Metadata& metadata, const std::filesystem::path& gguf) {
+	const std::filesystem::path path = modelfilePath(gguf);
+	VKQ_TRY(const std::string text, modelfileText(modelfileFor(metadata, gguf.filename().string())));
+	std::ofstream out(path, std::ios::binary);
+	out << text;
+	out.close();
+	if (out.good()) return {};
+	std::error_code ignored;
+	std::filesystem::remove(path, ignored);
+	return fail(ErrorCode::kIo, fmt::format("{}: cannot be written", path.string()));
+}
+
 Result<void> quantize(VkquantArguments& arguments) {
 	VKQ_TRY(const auto source, openModelSource(arguments.input));
+	for (const std::string& warning : source->warnings()) fmt::print(stderr, "vkquant: {}\n", warning);
 	VKQ_TRY(const std::vector<QuantizePlan> plans, planLevels(*source, arguments.levels));
 	VkquantSummary summary{*source, arguments.levels, plans};
 
 	std::unique_ptr<vk::Device> device;
 	std::optional<JobResult> result;
 	if (!arguments.dry_run) {
+		VKQ_CHECK(checkModelfiles(arguments));
 		if (arguments.job.pipeline.route != Route::Host) {
 			VKQ_TRY(device, vk::Device::open(arguments.device, arguments.validation));
 			summary.device = device.get();
@@ -35,6 +67,8 @@ Result<void> quantize(VkquantArguments& arguments) {
 		};
 		VKQ_TRY(result, runJob(*source, arguments.input, device.get(), arguments.levels, plans, arguments.job));
 		summary.result = &*result;
+		if (arguments.modelfile)
+			for (size_t i = 0; i < plans.size(); ++i) VKQ_CHECK(writeModelfile(plans[i].metadata, result->files[i].front()));
 	}
 	if (arguments.json) printJson(summaryJson(summary));
 	else if (!arguments.quiet) printSummary(summary);

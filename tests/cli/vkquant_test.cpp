@@ -46,6 +46,18 @@ TEST(Vkquant, MakesSeveralLevelsInOnePass) {
 	EXPECT_EQ(folder.listing(), (std::vector<std::string>{"orator-6m-Q4_0.gguf", "orator-6m-Q8_0.gguf"}));
 }
 
+TEST(Vkquant, WritesAModelfileThatNamesTheOutput) {
+	TempFolder folder;
+	EXPECT_EQ(runTool("vkquant", {kSample, folder / "out.gguf", "Q8_0", "--modelfile", "--quiet"}).code, 0);
+	const auto bytes = readFile(folder / "out.Modelfile");
+	EXPECT_TRUE(contains({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "FROM ./out.gguf"));
+	const ToolResult again = runTool("vkquant", {kSample, folder / "other.gguf", "Q8_0", "--modelfile", "--quiet"});
+	EXPECT_EQ(again.code, 0);
+	std::filesystem::remove(folder / "out.gguf");
+	EXPECT_EQ(runTool("vkquant", {kSample, folder / "out.gguf", "Q8_0", "--modelfile"}).code, 1);   // the Modelfile is somebody's
+	EXPECT_FALSE(std::filesystem::exists(folder / "out.gguf"));
+}
+
 TEST(Vkquant, DryRunPrintsTheExactSizeAndWritesNothing) {
 	TempFolder folder;
 	const ToolResult result = runTool("vkquant", {kSample, folder / "out.gguf", "Q6_K", "--dry-run", "--json"});
