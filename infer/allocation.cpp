@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace vkq {
@@ -26,7 +27,7 @@ Result<void> clear(vk::Device& device, const vk::Buffer& buffer) {
 }  // namespace
 
 Result<Allocation> Allocation::create(std::span<vk::Device* const> devices, const Plan& plan) {
-	Allocation allocation(plan);
+	Allocation allocation(devices, plan);
 	for (const Block& block : plan.blocks) {
 		vk::Device& device = *devices[block.device];
 		const bool on_device = plan.heaps[block.heap].device != kNone;
@@ -44,14 +45,55 @@ Result<Allocation> Allocation::create(std::span<vk::Device* const> devices, cons
 		allocation.buffers_.push_back(std::move(buffer).value());
 	}
 	allocation.scratch_.assign(devices.size(), std::vector<const Placement*>(kScratchCount, nullptr));
-	for (const Placement& placement : plan.placements)
+	allocation.staging_.assign(devices.size(), nullptr);
+	for (const Placement& placement : plan.placements) {
 		if (placement.what == What::Scratch) allocation.scratch_[placement.device][placement.index] = &placement;
+		if (placement.what == What::Staging) allocation.staging_[placement.device] = &placement;
+	}
 	return allocation;
 }
 
 std::byte* Allocation::mapped(const Placement& placement) const {
 	std::byte* base = buffers_[placement.block].mapped();
 	return base ? base + placement.offset : nullptr;
+}
+
+Result<void> Allocation::copyStaged(const Placement& placement, uint64_t offset, uint64_t bytes, bool to_device) const {
+	const Placement& staging = *staging_[placement.device];
+	VKQ_TRY(auto commands, vk::CommandBuffer::create(*devices_[placement.device]));
+	VKQ_CHECK(commands.begin());
+	const vk::Buffer &local = buffer(placement), &visible = buffer(staging);
+	if (to_device) commands.copy(visible, staging.offset, local, placement.offset + offset, bytes);
+	else commands.copy(local, placement.offset + offset, visible, staging.offset, bytes);
+	return commands.submitAndWait();
+}
+
+Result<void> Allocation::read(const Placement& placement, uint64_t offset, std::span<std::byte> out) const {
+	if (const std::byte* source = mapped(placement)) {
+		std::memcpy(out.data(), source + offset, out.size());
+		return {};
+	}
+	const Placement& staging = *staging_[placement.device];
+	for (uint64_t done = 0; done < out.size(); done += staging.bytes) {
+		const uint64_t count = std::min(staging.bytes, out.size() - done);
+		VKQ_CHECK(copyStaged(placement, offset + done, count, false));
+		std::memcpy(out.data() + done, mapped(staging), count);
+	}
+	return {};
+}
+
+Result<void> Allocation::write(const Placement& placement, uint64_t offset, std::span<const std::byte> bytes) const {
+	if (std::byte* target = mapped(placement)) {
+		std::memcpy(target + offset, bytes.data(), bytes.size());
+		return {};
+	}
+	const Placement& staging = *staging_[placement.device];
+	for (uint64_t done = 0; done < bytes.size(); done += staging.bytes) {
+		const uint64_t count = std::min(staging.bytes, bytes.size() - done);
+		std::memcpy(mapped(staging), bytes.data() + done, count);
+		VKQ_CHECK(copyStaged(placement, offset + done, count, true));
+	}
+	return {};
 }
 
 const Placement* Allocation::scratch(uint32_t device, ScratchId id) const { return scratch_[device][uint32_t(id)]; }

@@ -78,9 +78,9 @@ Result<std::unique_ptr<Session::Impl>> Session::Impl::prepare(const ModelSource&
 	return impl;
 }
 
-Result<Plan> Session::planOnly(const ModelSource& source, const SessionOptions& options) {
+Result<Session::Planned> Session::planOnly(const ModelSource& source, const SessionOptions& options) {
 	VKQ_TRY(auto impl, Impl::prepare(source, options));
-	return std::move(impl->plan);
+	return Planned{std::move(impl->request), std::move(impl->plan)};
 }
 
 Result<Session> Session::open(const ModelSource& source, const SessionOptions& options, const LoadProgress& progress) {

@@ -57,8 +57,12 @@ public:
 	/// `source` must outlive the session. kDoesNotFit carries the plan's reason and what would help; kUsage for options that make no sense.
 	static Result<Session> open(const ModelSource& source, const SessionOptions& options, const LoadProgress& progress = {});
 
-	/// The plan that open() would execute, without allocating: for messages and dry runs.
-	static Result<Plan> planOnly(const ModelSource& source, const SessionOptions& options);
+	/// What open() would execute, without allocating: for dry runs. kDoesNotFit as open().
+	struct Planned {
+		Request request;
+		Plan plan;
+	};
+	static Result<Planned> planOnly(const ModelSource& source, const SessionOptions& options);
 
 	Session(Session&&) noexcept;
 	Session& operator=(Session&&) noexcept;
@@ -89,8 +93,9 @@ public:
 	Result<void> save(const std::filesystem::path& path, std::span<const Token> tokens) const;
 	Result<std::vector<Token>> restore(const std::filesystem::path& path);
 
-private:
 	struct Impl;
+
+private:
 	explicit Session(std::unique_ptr<Impl> impl);
 	std::unique_ptr<Impl> impl_;
 };

@@ -23,11 +23,9 @@ constexpr uint64_t kSlabBytes = 4 * kMiB;   // of the file, repacked at a time
 class Uploader {
 public:
 	Uploader(const ModelSource& source, const Allocation& allocation, std::span<const Kernels> kernels, const LoadProgress& progress)
-		: source_(source), allocation_(allocation), kernels_(kernels), progress_(progress), staging_(kernels.size(), nullptr) {
-		for (const Placement& placement : allocation.plan().placements) {
+		: source_(source), allocation_(allocation), kernels_(kernels), progress_(progress) {
+		for (const Placement& placement : allocation.plan().placements)
 			if (placement.what == What::Weight) total_ += placement.bytes;
-			if (placement.what == What::Staging) staging_[placement.device] = &placement;
-		}
 	}
 
 	Result<void> vector(size_t tensor, const Placement& placement) {
@@ -35,14 +33,7 @@ public:
 		VKQ_TRY(const std::byte* stored, rows(tensor, 0, info.rows()));
 		std::vector<float> values(info.elements());
 		decodeRow(info.type, stored, info.elements(), values.data());
-		const uint64_t bytes = values.size() * sizeof(float);
-		if (std::byte* mapped = allocation_.mapped(placement)) {
-			std::memcpy(mapped, values.data(), bytes);
-		} else {
-			assert(bytes <= staging_[placement.device]->bytes);
-			std::memcpy(allocation_.mapped(*staging_[placement.device]), values.data(), bytes);
-			VKQ_CHECK(copy(placement, {{0, 0, bytes}}));
-		}
+		VKQ_CHECK(allocation_.write(placement, 0, std::as_bytes(std::span(values))));
 		return advance(placement.bytes);
 	}
 
@@ -52,7 +43,7 @@ public:
 		const DeviceLayout layout = deviceLayout(info.type, info.ne[0], placement.count, interleave).value();
 		assert(layout.bytes == placement.bytes);
 		std::byte* mapped = allocation_.mapped(placement);
-		const uint64_t slab_limit = mapped ? kSlabBytes : staging_[placement.device]->bytes;
+		const uint64_t slab_limit = mapped ? kSlabBytes : allocation_.staging(placement.device)->bytes;
 		const uint64_t group_bytes = layout.bytes / std::max<uint64_t>(layout.padded_rows / interleave, 1) + kPlanes * kPlaneAlignment;
 		const uint64_t slab = std::max<uint64_t>(std::min(slab_limit, kSlabBytes) / group_bytes, 1) * interleave;
 		source_.willNeed(tensor, placement.first, placement.count);
@@ -79,8 +70,8 @@ private:
 	Result<void> throughStaging(const TensorInfo& info, const Placement& placement, const DeviceLayout& layout, uint64_t row, uint64_t count, const std::byte* stored) {
 		const uint32_t interleave = kernels_[placement.device].variant.interleave;
 		const DeviceLayout part = deviceLayout(info.type, info.ne[0], count, interleave).value();
-		assert(part.bytes <= staging_[placement.device]->bytes);
-		repackRows(info.type, part, info.ne[0], interleave, 0, count, stored, allocation_.mapped(*staging_[placement.device]));
+		assert(part.bytes <= allocation_.staging(placement.device)->bytes);
+		repackRows(info.type, part, info.ne[0], interleave, 0, count, stored, allocation_.mapped(*allocation_.staging(placement.device)));
 		std::vector<Region> regions;
 		for (uint32_t plane = 0; plane < kPlanes; ++plane) {
 			if (part.plane_bytes[plane]) regions.push_back({part.plane_offset[plane], layout.plane_offset[plane] + row * layout.row_words[plane] * 4, part.plane_bytes[plane]});
@@ -89,7 +80,7 @@ private:
 	}
 
 	Result<void> copy(const Placement& placement, const std::vector<Region>& regions) {
-		const Placement& staging = *staging_[placement.device];
+		const Placement& staging = *allocation_.staging(placement.device);
 		VKQ_TRY(auto commands, vk::CommandBuffer::create(*kernels_[placement.device].device));
 		VKQ_CHECK(commands.begin());
 		for (const Region& region : regions) {
@@ -117,7 +108,6 @@ private:
 	const Allocation& allocation_;
 	std::span<const Kernels> kernels_;
 	const LoadProgress& progress_;
-	std::vector<const Placement*> staging_;   // by device; null where memory is unified
 	std::vector<std::byte> read_;
 	uint64_t done_ = 0, total_ = 0;
 };
