@@ -78,7 +78,8 @@ public:
 		const Json* list = member(object, key);
 		std::vector<double> values;
 		if (!list) return values;
-		if (!list->is_array() || list->size() > kMaxWidth) return wrong(fmt::format("{} is {} where a list of numbers belongs", key, jsonKind(*list))), values;
+		if (!list->is_array() || list->size() > kMaxWidth)
+			return wrong(fmt::format("{} is {} where a list of numbers belongs", key, jsonKind(*list))), values;
 		for (const Json& item : *list) {
 			const double value = item.is_number() ? item.get<double>() : 0.0;
 			if (!(value > 0.0 && value <= 1e9)) return wrong(fmt::format("{} holds something else than positive numbers", key)), values;
@@ -222,8 +223,8 @@ void readQuantization(Members& members, HuggingFaceConfig& config) {
 	const bool known = method == "fp8" || method == "fbgemm_fp8" || method == "compressed-tensors" || method == "modelopt";
 	const std::string format = stringMember(*quantization, "format").value_or("float-quantized");
 	if (!known || format != "float-quantized") {
-		return members.wrong(fmt::format("the weights are quantized with {}, which is not supported", quote(known ? format : method)), ErrorCode::kUnsupported,
-		                     "give the original model: F32, F16, BF16, or FP8 with scales");
+		return members.wrong(fmt::format("the weights are quantized with {}, which is not supported", quote(known ? format : method)),
+		                     ErrorCode::kUnsupported, "give the original model: F32, F16, BF16, or FP8 with scales");
 	}
 	config.fp8 = true;
 	if (const Json* block = member(*quantization, "weight_block_size"); block && block->is_array() && block->size() == 2) {

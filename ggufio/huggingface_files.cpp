@@ -64,10 +64,12 @@ Result<std::map<std::string, std::string>> readIndex(const fs::path& path) {
 	if (!map || !map->is_object()) return fail(ErrorCode::kMalformed, fmt::format("{}: has no weight_map", path.string()));
 	std::map<std::string, std::string> files;
 	for (const auto& [tensor, file] : map->items()) {
-		if (!file.is_string()) return fail(ErrorCode::kMalformed, fmt::format("{}: tensor {}: its file is {}", path.string(), quote(tensor), jsonKind(file)));
+		if (!file.is_string())
+			return fail(ErrorCode::kMalformed, fmt::format("{}: tensor {}: its file is {}", path.string(), quote(tensor), jsonKind(file)));
 		const std::string name = file.get<std::string>();
 		if (!isPlainFileName(name)) {
-			return fail(ErrorCode::kMalformed, fmt::format("{}: tensor {}: its file {} is not a name within the folder", path.string(), quote(tensor), quote(name)));
+			return fail(ErrorCode::kMalformed, fmt::format("{}: tensor {}: its file {} is not a name within the folder", path.string(), quote(tensor),
+			                                               quote(name)));
 		}
 		files.emplace(tensor, name);
 	}
@@ -102,7 +104,8 @@ Result<std::vector<std::string>> findShards(const fs::path& folder) {
 	if (found.empty()) return noWeights(folder);
 	if (const auto shard = parseShardName(*found.begin())) return allShardNames(*shard);
 	if (found.size() > 1)
-		return fail(ErrorCode::kUsage, fmt::format("{}: holds {} .safetensors files and no index", folder.string(), found.size()), "give the file that is meant");
+		return fail(ErrorCode::kUsage, fmt::format("{}: holds {} .safetensors files and no index", folder.string(), found.size()),
+		            "give the file that is meant");
 	return std::vector<std::string>{*found.begin()};
 }
 
@@ -134,7 +137,8 @@ Result<void> checkIndex(const HuggingFaceFiles& files, const std::map<std::strin
 	}
 	for (const auto& [name, stored] : files.tensors) {
 		if (!index.contains(name))
-			return fail(ErrorCode::kMalformed, fmt::format("{}: tensor {} of {} is not in the index", path.string(), quote(name), files.shards[stored.shard].name()));
+			return fail(ErrorCode::kMalformed, fmt::format("{}: tensor {} of {} is not in the index", path.string(), quote(name),
+			                                               files.shards[stored.shard].name()));
 	}
 	return {};
 }

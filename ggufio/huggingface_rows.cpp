@@ -82,8 +82,8 @@ Result<void> readVector(const HuggingFaceFiles& files, const TensorRecipe& recip
 }
 
 /// `rows` rows of one segment from its row `first` on; `row` counts them in the tensor.
-Result<void> readSegment(const HuggingFaceFiles& files, const TensorRecipe& recipe, const RowSegment& segment, uint64_t row, uint64_t first, uint64_t rows,
-                         std::byte* out) {
+Result<void> readSegment(const HuggingFaceFiles& files, const TensorRecipe& recipe, const RowSegment& segment, uint64_t row, uint64_t first,
+                         uint64_t rows, std::byte* out) {
 	const SafetensorsFile& file = files.shards[segment.stored.shard];
 	const SafetensorsTensor& tensor = *segment.stored.tensor;
 	const uint64_t stored_bytes = tensor.rowBytes(), row_bytes = recipe.info.rowBytes();

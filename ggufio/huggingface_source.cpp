@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 class HuggingFaceSource final : public ModelSource {
 public:
 	HuggingFaceSource(HuggingFaceFiles files, std::vector<TensorRecipe> recipes, Metadata metadata, std::vector<std::string> warnings, std::string name)
-	    : files_(std::move(files)), recipes_(std::move(recipes)), metadata_(std::move(metadata)), warnings_(std::move(warnings)), name_(std::move(name)) {
+	    : files_(std::move(files)), recipes_(std::move(recipes)), metadata_(std::move(metadata)), warnings_(std::move(warnings)),
+	    name_(std::move(name)) {
 		for (const TensorRecipe& recipe : recipes_) tensors_.push_back(recipe.info);
 	}
 

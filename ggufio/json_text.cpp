@@ -59,7 +59,8 @@ Result<Json> parseJson(std::string_view text, std::string_view name) {
 Result<std::string> readText(const std::filesystem::path& path, uint64_t limit) {
 	VKQ_TRY(const MappedFile file, MappedFile::open(path));
 	if (file.bytes().size() > limit) {
-		return fail(ErrorCode::kMalformed, fmt::format("{}: {} bytes, more than the {} that such a file may have", path.string(), file.bytes().size(), limit));
+		const uint64_t bytes = file.bytes().size();
+		return fail(ErrorCode::kMalformed, fmt::format("{}: {} bytes, more than the {} that such a file may have", path.string(), bytes, limit));
 	}
 	std::string text(file.bytes().size(), '\0');
 	VKQ_CHECK(file.readAt(0, text.size(), reinterpret_cast<std::byte*>(text.data())));

@@ -204,7 +204,8 @@ Result<SafetensorsFile> SafetensorsFile::parse(Bytes image, std::string name) {
 	file.name_ = std::move(name);
 
 	if (const FileKind kind = identifyFile(image); kind != FileKind::Safetensors && kind != FileKind::Unknown) {
-		return fail(ErrorCode::kMalformed, fmt::format("{}: is {}, not a safetensors file", file.name_, describeFile(kind)), std::string(hintForFile(kind)));
+		return fail(ErrorCode::kMalformed, fmt::format("{}: is {}, not a safetensors file", file.name_, describeFile(kind)),
+		            std::string(hintForFile(kind)));
 	}
 	ByteReader reader(image);
 	const auto header_bytes = reader.read<uint64_t>();

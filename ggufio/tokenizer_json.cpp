@@ -85,7 +85,8 @@ Result<uint64_t> readTokens(const Json& model, std::string_view file, Vocabulary
 			continue;
 		}
 		if (vocabulary.kinds[*id] != GgmlTokenType::Unused) {
-			return fail(ErrorCode::kMalformed, fmt::format("{}: tokens {} and {} have the same id, {}", file, quote(vocabulary.tokens[*id]), quote(token), *id));
+			const std::string& other = vocabulary.tokens[*id];
+			return fail(ErrorCode::kMalformed, fmt::format("{}: tokens {} and {} have the same id, {}", file, quote(other), quote(token), *id));
 		}
 		vocabulary.tokens[*id] = token;
 		vocabulary.kinds[*id] = GgmlTokenType::Normal;
@@ -146,7 +147,8 @@ Result<std::vector<AddedToken>> readAddedTokensDecoder(const Json& tokenizer_con
 	std::vector<AddedToken> tokens;
 	const Json* decoder = member(tokenizer_config, "added_tokens_decoder");
 	if (!decoder) return tokens;
-	if (!decoder->is_object()) return fail(ErrorCode::kMalformed, fmt::format("{}: added_tokens_decoder is {} where an object belongs", file, jsonKind(*decoder)));
+	if (!decoder->is_object())
+		return fail(ErrorCode::kMalformed, fmt::format("{}: added_tokens_decoder is {} where an object belongs", file, jsonKind(*decoder)));
 	for (const auto& [key, item] : decoder->items()) {
 		AddedToken token;
 		const auto [end, status] = std::from_chars(key.data(), key.data() + key.size(), token.id);

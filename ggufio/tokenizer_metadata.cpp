@@ -53,7 +53,9 @@ Result<VocabularyDraft> readSentencePiece(const fs::path& folder, const HuggingF
 	uint64_t left_out = vocabulary.add(from_file) + vocabulary.add(from_config);
 	// tokenizer.json repeats them; it counts where nothing else says what was added, and for phi-3.
 	if (from_config.empty() || config.family == HuggingFaceFamily::Phi3) left_out += vocabulary.add(from_tokenizer);
-	if (left_out) warnings.push_back(fmt::format("{}: {} added tokens have ids beyond the model's {} and are left out", folder.string(), left_out, config.n_vocab));
+	if (left_out) {
+		warnings.push_back(fmt::format("{}: {} added tokens have ids beyond the model's {} and are left out", folder.string(), left_out, config.n_vocab));
+	}
 	return vocabulary;
 }
 
@@ -136,7 +138,8 @@ void appendVocabulary(VocabularyDraft vocabulary, Metadata& metadata) {
 
 }  // namespace
 
-Result<void> appendTokenizerMetadata(const fs::path& folder, const HuggingFaceConfig& config, Metadata& metadata, std::vector<std::string>& warnings) {
+Result<void> appendTokenizerMetadata(const fs::path& folder, const HuggingFaceConfig& config, Metadata& metadata,
+                                     std::vector<std::string>& warnings) {
 	TokenizerDocuments documents;
 	documents.config = config.json;
 	VKQ_TRY(documents.tokenizer, readIfThere(folder / "tokenizer.json"));

@@ -137,12 +137,45 @@ inline Seeds configSeeds() {
 	};
 }
 
+/// config.json, a NUL, and the safetensors file: what huggingface_fuzz takes.
+inline std::vector<std::byte> huggingFaceImage(const TinyModel& model) {
+	std::vector<std::byte> image = textBytes(model.config.dump());
+	image.push_back(std::byte(0));
+	const std::vector<std::byte> tensors = safetensorsFile(model.tensors);
+	image.insert(image.end(), tensors.begin(), tensors.end());
+	return image;
+}
+
+inline std::vector<std::byte> fp8Image() {
+	TinyModel model = tinyLlama();
+	model.config["quantization_config"] = {{"quant_method", "fp8"}, {"weight_block_size", {5, 5}}};
+	const std::string name = "model.layers.0.self_attn.o_proj.weight";
+	model.tensors[name] = {"F8_E4M3", {8, 8}, std::vector<std::byte>(64, std::byte(0x38))};
+	model.tensors[name + "_scale_inv"] = floats({2, 2}, {1.0f, 2.0f, 3.0f, 4.0f});
+	return huggingFaceImage(model);
+}
+
+inline Seeds huggingFaceSeeds() {
+	TinyModel phi = tinyPhi3();
+	phi.config["rope_scaling"] = {{"type", "longrope"}, {"long_factor", {2.0, 3.0}}, {"short_factor", {1.0, 1.5}}};
+	TinyModel llama = tinyLlama();
+	llama.config["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8.0}, {"original_max_position_embeddings", 32}};
+	return {{"llama", huggingFaceImage(llama)},         {"mixtral", huggingFaceImage(tinyMixtral())}, {"qwen3moe", huggingFaceImage(tinyQwen3Moe())},
+	        {"gemma3", huggingFaceImage(tinyGemma3())}, {"phi3", huggingFaceImage(phi)},              {"fp8", fp8Image()}};
+}
+
+inline Seeds modelfileSeeds() {
+	return {{"all", textBytes("FROM ./m.gguf\n# c\nTEMPLATE \"\"\"{{ .Prompt }}\nx\"\"\"\nSYSTEM \"a\nb\"\nPARAMETER stop \"</s>\"\nMESSAGE user hi\n")}};
+}
+
 inline std::map<std::string, Seeds> allSeeds() {
 	return {
 	    {"gguf", {{"v2", smallImage(2).bytes}, {"v3", smallImage(3).bytes}, {"shard", splitShardImage()}, {"llama", tinyLlamaImage()}, {"imatrix", imatrixImage()}}},
 	    {"imatrix", {{"gguf", imatrixImage()}, {"legacy", legacyImatrixImage()}}},
 	    {"safetensors", {{"small", safetensorsImage()}}},
+	    {"huggingface", huggingFaceSeeds()},
 	    {"huggingface_config", configSeeds()},
+	    {"modelfile", modelfileSeeds()},
 	    {"tokenizer_json", {{"bpe", textBytes(tinyTokenizer(8).dump())}}},
 	    {"sentencepiece", {{"small", textBytes(smallSentencePieceImage())}}},
 	    {"tokenizer", {{"llama3", bytePairImage("llama-bpe")}, {"deepseek", bytePairImage("deepseek-llm")}, {"spm", sentencePieceImage()}}},

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "core/half.h"
-#include "tests/temp_folder.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <string_view>
@@ -128,10 +129,13 @@ struct TinyModel {
 
 	void write(const std::filesystem::path& folder) const {
 		std::filesystem::create_directories(folder);
-		writeFile(folder / "config.json", bytesOf(config.dump()));
-		if (!tokenizer.is_null()) writeFile(folder / "tokenizer.json", bytesOf(tokenizer.dump()));
-		writeFile(folder / "model.safetensors", safetensorsFile(tensors));
-		for (const auto& [name, text] : files) writeFile(folder / name, bytesOf(text));
+		const auto put = [&](const std::string& name, const std::vector<std::byte>& bytes) {
+			std::ofstream(folder / name, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+		};
+		put("config.json", bytesOf(config.dump()));
+		if (!tokenizer.is_null()) put("tokenizer.json", bytesOf(tokenizer.dump()));
+		put("model.safetensors", safetensorsFile(tensors));
+		for (const auto& [name, text] : files) put(name, bytesOf(text));
 	}
 };
 

@@ -2,6 +2,7 @@
 
 #include "huggingface_model.h"
 #include "write_source.h"
+#include "tests/temp_folder.h"
 
 #include <gtest/gtest.h>
 
@@ -207,7 +208,8 @@ TEST(HuggingFaceSource, AddsOneToGemmasNorms) {
 	const TinyModel model = tinyGemma3();
 	const Opened source(model);
 	ASSERT_TRUE(source.ok()) << source.error();
-	for (const auto& [stored, ours] : {std::pair("model.norm.weight", "output_norm.weight"), {"model.layers.0.self_attn.q_norm.weight", "blk.0.attn_q_norm.weight"},
+	for (const auto& [stored, ours] : {std::pair("model.norm.weight", "output_norm.weight"),
+	    {"model.layers.0.self_attn.q_norm.weight", "blk.0.attn_q_norm.weight"},
 	                                   {"model.layers.0.post_feedforward_layernorm.weight", "blk.0.post_ffw_norm.weight"}}) {
 		std::vector<float> expected = rowsOf(model.tensors.at(stored), {0});
 		for (float& value : expected) value += 1.0f;
@@ -228,12 +230,14 @@ TEST(HuggingFaceSource, FindsTheLanguageModelInAMultimodalOne) {
 		model.tensors["multi_modal_projector.norm.weight"] = numbered({2}, 0.0f);
 		json inner = text.config;
 		inner.erase("architectures");
-		for (const char* is_default : {"head_dim", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "rope_theta"}) inner.erase(is_default);
+		for (const char* is_default : {"head_dim", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rms_norm_eps",
+		    "rope_theta"}) inner.erase(is_default);
 		inner["head_dim"] = 4;
 		inner["num_attention_heads"] = 2;
 		inner["num_key_value_heads"] = 1;
 		inner["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 8.0}};
-		model.config = {{"architectures", {"Gemma3ForConditionalGeneration"}}, {"model_type", "gemma3"}, {"text_config", inner}, {"vision_config", {{"hidden_size", 99}}}};
+		model.config = {{"architectures", {"Gemma3ForConditionalGeneration"}}, {"model_type", "gemma3"}, {"text_config", inner},
+		    {"vision_config", {{"hidden_size", 99}}}};
 		const Opened source(model), plain(text);
 		ASSERT_TRUE(source.ok()) << source.error();
 		EXPECT_EQ(source->tensors().size(), plain->tensors().size());
@@ -266,7 +270,8 @@ TEST(HuggingFaceSource, ReadsBothFormsOfRopeParameters) {
 	old.config["rope_theta"] = 500000.0;
 	old.config["rope_scaling"] = {{"type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}, {"beta_fast", 20.0}};
 	fresh.config.erase("rope_theta");
-	fresh.config["rope_parameters"] = {{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}, {"beta_fast", 20.0}, {"rope_theta", 500000.0}};
+	fresh.config["rope_parameters"] = {{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}, {"beta_fast", 20.0},
+	    {"rope_theta", 500000.0}};
 	for (const TinyModel& model : {old, fresh}) {
 		const Opened source(model);
 		ASSERT_TRUE(source.ok()) << source.error();
@@ -281,7 +286,8 @@ TEST(HuggingFaceSource, ReadsBothFormsOfRopeParameters) {
 
 TEST(HuggingFaceSource, MakesAFactorForEveryPairOfLlama3Scaling) {
 	TinyModel model = tinyLlama();
-	model.config["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 1000}};
+	model.config["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0},
+	    {"original_max_position_embeddings", 1000}};
 	const Opened source(model);
 	ASSERT_TRUE(source.ok()) << source.error();
 	// Wavelengths 2 pi and 200 pi: short of 250, and between 250 and 1000.

@@ -1,6 +1,7 @@
 #include "ggufio/safetensors.h"
 
 #include "huggingface_model.h"
+#include "tests/temp_folder.h"
 
 #include <gtest/gtest.h>
 

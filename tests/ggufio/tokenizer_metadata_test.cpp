@@ -5,6 +5,7 @@
 #include "ggufio/tokenizer_json.h"
 #include "huggingface_model.h"
 #include "sentencepiece_image.h"
+#include "tests/temp_folder.h"
 
 #include <gtest/gtest.h>
 
@@ -53,7 +54,8 @@ json characterBpe() {
 	        {"normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "Prepend"}, {"prepend", "\xe2\x96\x81"}}, {{"type", "Replace"}}}}}},
 	        {"pre_tokenizer", nullptr},
 	        {"post_processor",
-	         {{"type", "TemplateProcessing"}, {"single", {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}}}},
+	         {{"type", "TemplateProcessing"}, {"single", {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}},
+	    {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}}}},
 	        {"decoder", {{"type", "Sequence"}, {"decoders", {{{"type", "ByteFallback"}}}}}},
 	        {"model",
 	         {{"type", "BPE"}, {"unk_token", "<unk>"}, {"byte_fallback", true},
@@ -83,7 +85,8 @@ TEST(TokenizerMetadata, ReadsMergesInBothForms) {
 	tokenizer["model"]["merges"] = json::parse(R"([["a", "b"], ["a b", "c"]])");
 	const Tokenized result({{"tokenizer.json", tokenizer.dump()}}, 6);
 	ASSERT_EQ(result.error, "(no error)");
-	EXPECT_EQ(*result.metadata.strings("tokenizer.ggml.merges"), (std::vector<std::string>{"a b", "a\xc4\xa0" "b c"}));   // a space inside is byte-level's
+	EXPECT_EQ(*result.metadata.strings("tokenizer.ggml.merges"),
+	    (std::vector<std::string>{"a b", "a\xc4\xa0" "b c"}));   // a space inside is byte-level's
 }
 
 TEST(TokenizerMetadata, KnowsPreTokenizersByTheirRules) {
@@ -144,7 +147,8 @@ TEST(TokenizerMetadata, SaysWhenNoSpaceGoesInFront) {
 	const std::string without = sentencePieceImage({{"<unk>", 0.0f, 2}, {"a"}}, 2, false);
 	EXPECT_EQ(Tokenized({{"tokenizer.model", without}}, 2).metadata.boolean("tokenizer.ggml.add_space_prefix"), false);
 	EXPECT_EQ(Tokenized({{"tokenizer.model", smallSentencePieceImage()}}, 10, "gemma3").metadata.boolean("tokenizer.ggml.add_space_prefix"), false);
-	EXPECT_EQ(Tokenized({{"tokenizer.model", without}, {"tokenizer_config.json", R"({"add_prefix_space": true})"}}, 2).metadata.boolean("tokenizer.ggml.add_space_prefix"),
+	EXPECT_EQ(Tokenized({{"tokenizer.model", without}, {"tokenizer_config.json", R"({"add_prefix_space": true})"}},
+	    2).metadata.boolean("tokenizer.ggml.add_space_prefix"),
 	          true);
 }
 
@@ -190,11 +194,13 @@ TEST(TokenizerMetadata, FindsSpecialTokensInTheOrderOfTheFiles) {
 	EXPECT_EQ(lists.id("padding"), 7u);
 
 	// The tokenizer's configuration comes before the model's.
-	const Tokenized named({{"tokenizer.json", tokenizer.dump()}, {"tokenizer_config.json", R"({"eos_token": "<|eot_id|>", "pad_token": "a"})"}}, 16, "llama", config);
+	const Tokenized named({{"tokenizer.json", tokenizer.dump()}, {"tokenizer_config.json", R"({"eos_token": "<|eot_id|>", "pad_token": "a"})"}}, 16,
+	    "llama", config);
 	EXPECT_EQ(named.id("eos"), 5u);
 	EXPECT_EQ(named.id("padding"), 1u);
 
-	const Tokenized generation({{"tokenizer.json", tokenizer.dump()}, {"generation_config.json", R"({"eos_token_id": [4, 5], "top_k": 20, "temperature": 0.5})"}}, 16);
+	const Tokenized generation({{"tokenizer.json", tokenizer.dump()},
+	    {"generation_config.json", R"({"eos_token_id": [4, 5], "top_k": 20, "temperature": 0.5})"}}, 16);
 	EXPECT_EQ(generation.id("eos"), 4u);
 	EXPECT_EQ(generation.id("eot"), 5u);
 	EXPECT_EQ(generation.metadata.signedInt("general.sampling.top_k"), 20);
@@ -245,7 +251,8 @@ TEST(TokenizerMetadata, RefusesWrongTypesByName) {
 	EXPECT_EQ(Tokenized({{"tokenizer.json", "[1, 2"}}, 6).error.substr(0, 34), "/tokenizer.json: not valid JSON: p");
 	EXPECT_EQ(Tokenized({{"tokenizer.json", std::string(1000, '[')}}, 6).error, "/tokenizer.json: JSON is nested deeper than 64 levels");
 	EXPECT_EQ(Tokenized({{"tokenizer.json", "[" + std::string(17'000'000, ',')}}, 6).error, "/tokenizer.json: JSON has more than 16777216 values");
-	EXPECT_EQ(Tokenized({{"tokenizer.json", tinyTokenizer(6).dump()}, {"tokenizer_config.json", R"({"added_tokens_decoder": {"x": {"content": "y"}}})"}}, 6).error,
+	EXPECT_EQ(Tokenized({{"tokenizer.json", tinyTokenizer(6).dump()},
+	    {"tokenizer_config.json", R"({"added_tokens_decoder": {"x": {"content": "y"}}})"}}, 6).error,
 	          "/tokenizer_config.json: added_tokens_decoder: entry 'x' is not an id with a content");
 }
 
