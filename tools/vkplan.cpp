@@ -4,6 +4,7 @@
 #include "planner/report.h"
 #include "tools/common.h"
 #include "tools/vkplan_devices.h"
+#include "tools/vkplan_llama_cpp.h"
 #include "tools/vkplan_model.h"
 
 #include <fmt/format.h>
@@ -23,7 +24,7 @@ constexpr std::string_view kDefaultTypes = "F16,Q8_0,Q6_K,Q5_K_M,Q5_K_S,Q4_K_M,Q
 struct Arguments {
 	ModelArguments model;
 	DeviceArguments device;
-	std::string context, kv, k_type, v_type, types{kDefaultTypes}, goal = "quality", overhead, host;
+	std::string context, kv, k_type, v_type, types{kDefaultTypes}, goal = "quality", overhead, runtime;
 	uint32_t batch = 512;
 	bool offload = false, explain = false, json = false;
 };
@@ -32,13 +33,14 @@ std::optional<int> parse(Arguments& a, int argc, char** argv) {
 	CLI::App app("", "vkplan");
 	describe(app, "Says which file type of a model fits, with what context, and where its bytes would lie.",
 	         {"vkplan --vram 8 --params 7", "vkplan --gpu 'RTX 4060' --params 8 --ctx 32768 --kv q8_0", "vkplan --vram 24,12 --params 70",
-	          "vkplan --vram 8 --params 7 --overhead 20%", "vkplan --vram 12 model-f16.gguf --explain", "vkplan --vram 2 --shape layers=16,embd=2048,ff=8192,heads=32,kv=8,vocab=128256,ctx=8192"});
+	          "vkplan --vram 8 --params 7 --overhead 20%", "vkplan model.gguf", "vkplan --vram 12 model-f16.gguf --explain", "vkplan --vram 2 --shape layers=16,embd=2048,ff=8192,heads=32,kv=8,vocab=128256,ctx=8192"});
 	app.add_option("MODEL", a.model.path, "a GGUF file (any one of a split), a Hugging Face folder or its config.json");
 	app.add_option("--params", a.model.params, "plan for a size instead: billions of parameters (7, 0.5), or 8x7, 30A3 for mixtures of experts")->type_name("SIZE");
 	app.add_option("--shape", a.model.shape, "override parts of the shape: arch, layers, embd, ff, heads, kv, head_dim, vocab, ctx, tied, experts, used, ff_expert, window")->type_name("NAME=N,..");
 	app.add_option("--vram", a.device.vram, "device memory; a bare number is GiB; several devices: 24,12")->type_name("SIZE[,SIZE]");
 	app.add_option("--gpu", a.device.gpu, "a known card, by name; several: 'RTX 4090,RTX 3060'")->type_name("NAME[,NAME]");
-	app.add_option("--reserve", a.device.reserve, "memory of each device to leave alone (default: 1/16 of it, at most 512 MiB)")->type_name("SIZE");
+	app.add_option("--device", a.device.device, "this machine's device: index, part of the name or UUID; several: 0,1 (default: all discrete ones, else the best)")->type_name("DEVICE[,DEVICE]");
+	app.add_option("--reserve", a.device.reserve, "memory of each device to leave alone (default: 1/16 of it, at most 512 MiB; 0 of this machine's own, whose budget is live)")->type_name("SIZE");
 	app.add_option("--ctx", a.context, "context in tokens (default: 4096, or what the model was trained for if that is less)")->type_name("TOKENS");
 	app.add_option("--kv", a.kv, "type of the key/value cache: f16 (default), q8_0, q4_0, f32, ...")->type_name("TYPE");
 	app.add_option("--k-type", a.k_type, "type of the key cache alone")->type_name("TYPE");
@@ -48,7 +50,8 @@ std::optional<int> parse(Arguments& a, int argc, char** argv) {
 	app.add_option("--goal", a.goal, "quality: best type that fits; context: longest context; speed: most tokens/s")
 		->check(CLI::IsMember({"quality", "context", "speed"}))->capture_default_str();
 	app.add_flag("--offload", a.offload, "layers that do not fit may stay in host memory, read over the bus");
-	app.add_option("--host", a.host, "host memory that may be used (default: no limit)")->type_name("SIZE");
+	app.add_option("--host", a.device.host, "host memory that may be used (default: what is free on this machine; no limit with --vram or --gpu)")->type_name("SIZE");
+	app.add_option("--runtime", a.runtime, "whose memory to predict")->check(CLI::IsMember({"vkrun", "llama.cpp"}))->default_str("vkrun");
 	app.add_option("--overhead", a.overhead, "rule of thumb instead: parameters x bytes a weight, plus this share")->type_name("P%");
 	app.add_flag("--explain", a.explain, "show the arithmetic of the recommended type");
 	app.add_flag("--json", a.json, "JSON, as docs/vkplan.md describes it");
@@ -144,12 +147,6 @@ Result<AdviceRequest> makeRequest(const Arguments& a, const PlannedModel& model,
 	auto types = parseTypes(a.types);
 	if (!types) return types.error();
 
-	if (!a.host.empty()) {
-		const auto host = parseBytes(a.host, kGiB);
-		if (!host) return fail(ErrorCode::kUsage, fmt::format("--host: {}", host.error().message), host.error().hint);
-		request.base.host_available = *host;
-	}
-
 	request.base.model = model.hyperparameters;
 	request.base.context = *context;
 	request.base.batch = std::min(a.batch, *context);
@@ -157,6 +154,7 @@ Result<AdviceRequest> makeRequest(const Arguments& a, const PlannedModel& model,
 	request.base.v_type = *v_type;
 	request.base.devices = target.devices;
 	request.base.reserve = target.reserve;
+	request.base.host_available = target.host_available;
 	request.base.offload = a.offload ? Offload::Layers : Offload::None;
 	request.source = model.tensors;
 	request.types = std::move(*types);
@@ -181,6 +179,10 @@ std::string heading(const PlannedModel& model, const AdviceRequest& request) {
 int advice(const Arguments& a, const PlannedModel& model, const Target& target) {
 	const auto request = makeRequest(a, model, target);
 	if (!request) return report("vkplan", request.error());
+	if (a.runtime == "llama.cpp") {
+		const auto code = planForLlamaCpp(*request, model.name, a.json);
+		return code ? *code : report("vkplan", code.error());
+	}
 	const auto answer = advise(*request);
 	if (!answer) return report("vkplan", answer.error());
 

@@ -1,6 +1,7 @@
 #include "tools/vkplan_devices.h"
 
 #include "planner/gpus.h"
+#include "tools/vkplan_machine.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +11,8 @@ namespace vkq::tools {
 
 namespace {
 
-// What a card's memory loses to the driver, the pipelines and perhaps a desktop: a sixteenth, at most half a GiB.
+// What a card's memory loses to the driver, the pipelines and perhaps a desktop: a sixteenth, at most half a GiB. A live
+// budget has lost it already, and the runtime takes all of that.
 constexpr uint64_t kReserveShare = 16, kMostReserve = 512 * kMiB;
 
 std::vector<std::string> splitAtCommas(const std::string& list) {
@@ -69,21 +71,29 @@ Result<std::vector<DeviceSpec>> fromFigures(const DeviceArguments& arguments) {
 }  // namespace
 
 Result<Target> findTarget(const DeviceArguments& arguments) {
-	if (arguments.vram.empty() && arguments.gpu.empty()) {
-		return fail(ErrorCode::kUsage, "there is nothing to plan for", "say how much memory: --vram 8, or which card: --gpu 'RTX 4060'");
+	const bool machine = arguments.vram.empty() && arguments.gpu.empty();
+	if (!machine && !arguments.device.empty()) {
+		return fail(ErrorCode::kUsage, "--device names one of this machine's devices, --vram and --gpu describe others: give one of them");
 	}
 	Target target;
-	auto devices = fromFigures(arguments);
+	auto devices = machine ? machineDevices(arguments.device.empty() ? std::vector<std::string>{} : splitAtCommas(arguments.device)) : fromFigures(arguments);
 	if (!devices) return devices.error();
 	target.devices = std::move(*devices);
-	if (arguments.reserve.empty()) {
-		uint64_t smallest = UINT64_MAX;
-		for (const DeviceSpec& device : target.devices) smallest = std::min(smallest, device.memory);
-		target.reserve = std::min(smallest / kReserveShare, kMostReserve);
-	} else {
+	target.host_available = machine ? availableHostMemory().value_or(UINT64_MAX) : UINT64_MAX;
+
+	if (!arguments.host.empty()) {
+		const auto host = parseBytes(arguments.host, kGiB);
+		if (!host) return fail(ErrorCode::kUsage, fmt::format("--host: {}", host.error().message), host.error().hint);
+		target.host_available = *host;
+	}
+	if (!arguments.reserve.empty()) {
 		const auto reserve = parseBytes(arguments.reserve, kGiB);
 		if (!reserve) return fail(ErrorCode::kUsage, fmt::format("--reserve: {}", reserve.error().message), reserve.error().hint);
 		target.reserve = *reserve;
+	} else if (!machine) {
+		uint64_t smallest = UINT64_MAX;
+		for (const DeviceSpec& device : target.devices) smallest = std::min(smallest, device.memory);
+		target.reserve = std::min(smallest / kReserveShare, kMostReserve);
 	}
 	return target;
 }

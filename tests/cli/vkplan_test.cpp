@@ -82,6 +82,9 @@ struct BadCall {
 TEST(Vkplan, RefusesBadInputWithASentenceAndExitCode2) {
 	const BadCall calls[] = {
 		{{"--vram", "8"}, "nothing to plan"},
+		{{"--params", "7", "--vram", "8", "--device", "0"}, "give one of them"},
+		{{"--params", "7", "--vram", "8,8", "--runtime", "llama.cpp"}, "one device"},
+		{{"--params", "7", "--vram", "8", "--runtime", "other"}, "--runtime"},
 		{{"--params", "7", "--vram=-8"}, "not a size"},
 		{{"--params", "7", "--vram", "nan"}, "not a size"},
 		{{"--params", "7", "--vram", "inf"}, "not a size"},
