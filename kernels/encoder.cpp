@@ -1,6 +1,7 @@
 #include "kernels/encoder.h"
 
 #include "core/half.h"
+#include "kernels/grid.h"
 #include "quant/codec.h"
 #include "shaders/shared/encode.h"
 
@@ -60,20 +61,11 @@ const Format* findFormat(TensorType type) {
 
 uint32_t sourceBytes(TensorType source) { return typeInfo(source).block_bytes; }
 
-uint32_t workgroupSize(const vk::Device& device) { return std::max(64u, device.limits().subgroup); }
-
 /// Subgroups serve when their size is known and holds whole super-blocks.
 bool exchangesInSubgroup(const vk::Device& device) {
 	const auto& limits = device.limits();
 	const bool known = device.features().subgroup_ballot && (device.features().subgroup_size_control || limits.min_subgroup == limits.max_subgroup);
 	return known && limits.subgroup % kSuperBlockLanes == 0 && limits.subgroup <= 128;
-}
-
-/// Workgroups for so many invocations, in two dimensions where one is too short.
-vk::Groups grid(const vk::Device& device, uint64_t invocations) {
-	const uint32_t groups = uint32_t((invocations + workgroupSize(device) - 1) / workgroupSize(device));
-	const uint32_t x = std::min({groups, device.limits().workgroup_count[0], 32768u});
-	return {x, (groups + x - 1) / x};
 }
 
 float sourceValue(TensorType type, const std::byte* source, uint64_t index) {

@@ -33,3 +33,9 @@ vkq_shader(product SOURCE product.comp)
 vkq_shader(product_integer SOURCE product.comp DEFINES VKQ_INTEGER)
 vkq_shader(quantize_activations SOURCE quantize_activations.comp)
 vkq_shader(group_experts SOURCE group_experts.comp)
+
+# Decoders of file blocks to floats.
+foreach(format q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4)
+	string(TOUPPER FORMAT_${format} define)
+	vkq_shader(decode_${format} SOURCE decode.comp DEFINES ${define})
+endforeach()
