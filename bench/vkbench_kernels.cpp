@@ -96,7 +96,7 @@ Result<double> copyBandwidth(Device& device, const Options& options) {
 	const uint32_t groups = uint32_t(std::min<uint64_t>(divideUp(bytes / 16, kLanes), 4096));
 	commands.dispatch(*pipeline, {from, to}, shader::CopyWordsPush{uint32_t(bytes / 16)}, {groups});
 	double first = 0;
-	VKQ_TRY(const Sample best, sample(commands, options.repeat, first));
+	VKQ_TRY(const Sample best, sample(commands, std::min(options.repeat, 20u), first));
 	return 2.0 * double(bytes) / best.wall;
 }
 
@@ -165,6 +165,7 @@ Result<void> run(const Options& options) {
 		           kernels.variant.description, copy * 1e-9);
 		fmt::print("{:<7} {:>13} {:>7} {:<7} {:>11} {:>8} {:>7} {:>9} {:>10} {:>9}\n", "type", "columns x rows", "vectors", "inputs", "microsec", "GB/s", "of copy", "GFLOP/s",
 		           "cpu microsec", "first ms");
+		std::fflush(stdout);
 	}
 	for (const std::string& name : options.types) {
 		const auto type = typeFromName(name);

@@ -20,9 +20,11 @@ struct Tile {
 	uint32_t rows, columns;
 };
 
-Tile chooseTile(const Variant& variant, uint32_t count) {
+/// Measured on lavapipe (docs/kernels.md): more rows a lane share the loads of x, until registers run out or too few workgroups are left.
+Tile chooseTile(const Variant& variant, bool integer, uint64_t rows, uint32_t count) {
 	const uint32_t columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
-	return {variant.wants_software || variant.slices == 1 ? 4u : 1u, columns};
+	if (variant.slices > 1) return {1, columns};
+	return {columns == 1 && integer && rows >= 2048 ? 8u : 4u, columns};
 }
 
 Result<const vk::Pipeline*> productPipeline(const Kernels& kernels, TensorType type, bool integer, Tile tile) {
@@ -99,7 +101,7 @@ Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& comm
 Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y, bool accumulate) {
 	assert(matrix.experts == 1 && count > 0);
 	VKQ_CHECK(checkArguments(matrix, x));
-	const Tile tile = chooseTile(kernels.variant, count);
+	const Tile tile = chooseTile(kernels.variant, x.quantized, matrix.rows, count);
 	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, x.quantized, tile));
 	shader::ProductPush push = describe(matrix, x, y);
 	push.count = count;
@@ -129,7 +131,7 @@ Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands
 	VKQ_CHECK(checkArguments(matrix, x));
 	const bool lists = needsExpertLists(routing.tokens);
 	const uint32_t slots = routing.tokens * routing.places;
-	const Tile tile = chooseTile(kernels.variant, lists ? routing.tokens : 1);
+	const Tile tile = chooseTile(kernels.variant, x.quantized, matrix.rows, lists ? routing.tokens : 1);
 	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, x.quantized, tile));
 	shader::ProductPush push = describe(matrix, x, y);
 	push.count = slots;

@@ -40,12 +40,15 @@ layout(binding = 3, scalar) readonly buffer Routing { uint routing[]; };   // no
 
 const uint kTile = kRowsPerLane * kColumns;
 const uint kSlices = gl_WorkGroupSize.y;
+const bool kSmall = kUnit > 1u && kColumns == 1u && kCodes == VKQ_CODES_4;
+const uint kStep = kSmall ? 2u : 1u;                    // blocks a turn of the loop: two share a word of scales, where the code stays small
 shared float partial[kSlices > 1u ? gl_WorkGroupSize.x * gl_WorkGroupSize.y * kTile : 1u];
 
 float acc[kTile];
 uint row_base[kRowsPerLane], high_base[kRowsPerLane], scale_base[kRowsPerLane], super_base[kRowsPerLane];
 uint x_base[kColumns];
-uint super[kRowsPerLane];                               // words of plane 3 of the unit at hand
+vec2 super[kRowsPerLane];                               // superScales() of the unit at hand
+uint scales[kRowsPerLane];                              // word of plane 2 of the block at hand
 const uint kSpread = kBroadcast != 0u ? 1u : 8u;        // words of x that a lane holds of eight
 
 uint loadWeight(uint base, uint word) { return weights[base + word * kInterleave]; }
@@ -70,9 +73,8 @@ void multiplyBlock(uint block) {
 		x_scale[c] = uintBitsToFloat(x[meta]);
 		x_sums[c] = kHasMinimum ? int(x[meta + 1u]) : 0;
 	}
-	uint scales[kRowsPerLane], high[kRowsPerLane];
+	uint high[kRowsPerLane];
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
-		scales[t] = loadWeight(scale_base[t], scaleWord(block, 0u));
 		high[t] = kHighBits == 1u ? loadWeight(high_base[t], block) : 0u;
 	}
 	int sum[kTile];
@@ -126,9 +128,8 @@ void multiplyBlock(uint block) {
 void multiplyBlock(uint block) {
 	// Rows of floats may end inside a block: words and x beyond the end are taken as the last ones, times 0.
 	const bool whole = !kFloats || block * 32u + 32u <= push.columns;
-	uint scales[kRowsPerLane], high[kRowsPerLane];
+	uint high[kRowsPerLane];
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
-		scales[t] = kScales == VKQ_SCALES_NONE ? 0u : loadWeight(scale_base[t], scaleWord(block, 0u));
 		high[t] = kHighBits == 1u ? loadWeight(high_base[t], block) : 0u;
 	}
 	for (uint h = 0; h < 2u; ++h) {
@@ -170,8 +171,8 @@ void multiplyBlock(uint block) {
 				if (kScales != VKQ_SCALES_NONE) w *= scale[t].x;
 				if (kHasMinimum) w += scale[t].y;
 				[[unroll]] for (uint c = 0; c < kColumns; ++c) {
-					acc[t * kColumns + c] += w.x * x_pair[c].x;
-					acc[t * kColumns + c] += w.y * x_pair[c].y;
+					acc[t * kColumns + c] = fma(w.x, x_pair[c].x, acc[t * kColumns + c]);
+					acc[t * kColumns + c] = fma(w.y, x_pair[c].y, acc[t * kColumns + c]);
 				}
 			}
 		}
@@ -221,8 +222,17 @@ void main() {
 	[[unroll]] for (uint i = 0; i < kTile; ++i) acc[i] = 0.0;
 	const uint blocks = (push.columns + 31u) / 32u;
 	for (uint unit = slice * kUnit; unit < blocks; unit += kSlices * kUnit) {
-		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) super[t] = kHasSuper ? loadWeight(super_base[t], unit / 8u) : 0u;
-		[[dont_unroll]] for (uint block = unit; block < min(unit + kUnit, blocks); ++block) multiplyBlock(block);
+		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) super[t] = kHasSuper ? superScales(loadWeight(super_base[t], unit / 8u)) : vec2(0.0);
+		[[dont_unroll]] for (uint first = unit; first < min(unit + kUnit, blocks); first += kStep) {
+			[[unroll]] for (uint i = 0; i < kStep; ++i) {
+				const uint block = first + i;
+				// A word has the scales of two blocks or more, where not of one; types with super-blocks have whole ones.
+				if (!kHasSuper && i > 0u && block >= blocks) break;
+				if (i == 0u || kScales == VKQ_SCALES_F16_MINIMUM)
+					[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) scales[t] = kScales == VKQ_SCALES_NONE ? 0u : loadWeight(scale_base[t], scaleWord(block));
+				multiplyBlock(block);
+			}
+		}
 	}
 
 	if (kSlices > 1u) {

@@ -59,15 +59,22 @@ vec2 valuePair(uint low, uint next, uint high, uint j, uint half_index) {
 	return vec2(float(first), float((pair - first) >> 16));
 }
 
-/// Scale and minimum of half `half_index` of block `block` (32 elements): element = scale * code + minimum.
-/// `scales` is word scaleWord() of plane 2, `super` the word of plane 3 for the block's 256.
-uint scaleWord(uint block, uint half_index) {
+/// Which word of plane 2 has the scales of a block (32 elements).
+uint scaleWord(uint block) {
 	if (kScales == VKQ_SCALES_F16_MINIMUM) return block;
 	if (kScales == VKQ_SCALES_EXPONENT || kScales == VKQ_SCALES_SIGNED_32) return block / 4u;
 	return block / 2u;
 }
 
-vec2 scaleAndMinimum(uint scales, uint super, uint block, uint half_index) {
+/// A word of plane 3: what the scales and the minimums of its 256 elements are multiplied with.
+vec2 superScales(uint word) {
+	if (kScales == VKQ_SCALES_SIGNED_16 || kScales == VKQ_SCALES_SIGNED_32) return vec2(uintBitsToFloat(word), 0.0);
+	return unpackHalf2x16(word) * vec2(1.0, -1.0);
+}
+
+/// Scale and minimum of half `half_index` of block `block`: element = scale * code + minimum. `scales` is the word scaleWord() of plane 2,
+/// `super` the superScales() of the block's 256.
+vec2 scaleAndMinimum(uint scales, vec2 super, uint block, uint half_index) {
 	const uint of_four = (block & 1u) * 2u + half_index;   // which 16 of the word's 64
 	switch (kScales) {
 	case VKQ_SCALES_F16: return vec2(unpackHalf2x16(scales >> ((block & 1u) * 16u)).x, 0.0);
@@ -78,16 +85,14 @@ vec2 scaleAndMinimum(uint scales, uint super, uint block, uint half_index) {
 	}
 	case VKQ_SCALES_BYTES_32: {
 		const uint both = scales >> ((block & 1u) * 16u);
-		const vec2 of_256 = unpackHalf2x16(super);
-		return vec2(of_256.x * float(int(both & 0xffu)), -of_256.y * float(int((both >> 8u) & 0xffu)));
+		return super * vec2(float(int(both & 0xffu)), float(int((both >> 8u) & 0xffu)));
 	}
 	case VKQ_SCALES_NIBBLES_16: {
 		const uint both = scales >> (of_four * 8u);
-		const vec2 of_256 = unpackHalf2x16(super);
-		return vec2(of_256.x * float(int(both & 15u)), -of_256.y * float(int((both >> 4u) & 15u)));
+		return super * vec2(float(int(both & 15u)), float(int((both >> 4u) & 15u)));
 	}
-	case VKQ_SCALES_SIGNED_16: return vec2(uintBitsToFloat(super) * float(signedByte(scales, of_four)), 0.0);
-	case VKQ_SCALES_SIGNED_32: return vec2(uintBitsToFloat(super) * float(signedByte(scales, block & 3u)), 0.0);
+	case VKQ_SCALES_SIGNED_16: return vec2(super.x * float(signedByte(scales, of_four)), 0.0);
+	case VKQ_SCALES_SIGNED_32: return vec2(super.x * float(signedByte(scales, block & 3u)), 0.0);
 	}
 	return vec2(1.0, 0.0);
 }
