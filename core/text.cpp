@@ -1,5 +1,6 @@
 #include "core/text.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace vkq {
@@ -51,5 +52,12 @@ std::string printable(std::string_view text, size_t limit) {
 }
 
 std::string quote(std::string_view text) { return "'" + printable(text, 96) + "'"; }
+
+std::optional<std::string_view> firstRepeated(std::vector<std::string_view> texts) {
+	std::sort(texts.begin(), texts.end());
+	const auto at = std::adjacent_find(texts.begin(), texts.end());
+	if (at == texts.end()) return std::nullopt;
+	return *at;
+}
 
 }  // namespace vkq

@@ -10,7 +10,6 @@
 #include <bit>
 #include <cassert>
 #include <type_traits>
-#include <unordered_set>
 
 namespace vkq {
 
@@ -105,12 +104,12 @@ Result<GgufLayout> layOutGguf(const Metadata& metadata, std::vector<TensorInfo> 
 			return fail(ErrorCode::kInvalidData, fmt::format("general.alignment is {}, which is no power of two", *alignment));
 		layout.alignment = uint32_t(*alignment);
 	}
-	std::unordered_set<std::string_view> names;
+	std::vector<std::string_view> names;
 	uint64_t data_bytes = 0;
 	for (TensorInfo& tensor : tensors) {
 		if (tensor.name.empty() || tensor.name.size() > kMaxTensorNameBytes)
 			return fail(ErrorCode::kInvalidData, fmt::format("tensor name {} is empty or longer than {} bytes", quote(tensor.name), kMaxTensorNameBytes));
-		if (!names.insert(tensor.name).second) return fail(ErrorCode::kInvalidData, fmt::format("tensor {} occurs twice", quote(tensor.name)));
+		names.push_back(tensor.name);
 		VKQ_TRY(tensor.bytes, tensorBytes(tensor));
 		tensor.offset = data_bytes;
 		const auto end = checkedAdd(data_bytes, tensor.bytes);
@@ -118,6 +117,8 @@ Result<GgufLayout> layOutGguf(const Metadata& metadata, std::vector<TensorInfo> 
 			return fail(ErrorCode::kInvalidData, fmt::format("tensor {} ends beyond any file", quote(tensor.name)));
 		data_bytes = alignUp(*end, layout.alignment);
 	}
+	if (const auto repeated = firstRepeated(std::move(names)))
+		return fail(ErrorCode::kInvalidData, fmt::format("tensor {} occurs twice", quote(*repeated)));
 	Sink counter;
 	writeHeader(counter, metadata, tensors);
 	layout.header_bytes = alignUp(counter.size(), layout.alignment);

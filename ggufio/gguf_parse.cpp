@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <unordered_set>
 
 namespace vkq {
 
@@ -76,16 +75,18 @@ private:
 	}
 
 	Result<void> readMetadata() {
-		std::unordered_set<std::string_view> keys;
+		std::vector<std::string_view> keys;
+		keys.reserve(entry_count_);
 		for (uint64_t i = 0; i < entry_count_; ++i) {
 			VKQ_TRY(const std::string_view key, readString(fmt::format("the key of metadata entry {} of {}", i + 1, entry_count_)));
 			if (key.empty()) return malformed(fmt::format("metadata entry {} has an empty key", i + 1));
-			if (!keys.insert(key).second) return malformed(fmt::format("metadata key {} occurs twice", quote(key)));
+			keys.push_back(key);
 			const std::string inside = "metadata value " + quote(key);
 			VKQ_TRY(const MetaType type, readType(inside));
 			VKQ_TRY(MetaValue value, readValue(type, inside));
 			out_.metadata.append(std::string(key), std::move(value));
 		}
+		if (const auto repeated = firstRepeated(std::move(keys))) return malformed(fmt::format("metadata key {} occurs twice", quote(*repeated)));
 		if (const MetaValue* value = out_.metadata.find("general.alignment")) {
 			const uint32_t* alignment = std::get_if<uint32_t>(value);
 			if (!alignment || !std::has_single_bit(*alignment)) return malformed("'general.alignment' is not a power of two of type u32");
@@ -191,7 +192,8 @@ private:
 	}
 
 	Result<void> readTensorInfos() {
-		std::unordered_set<std::string_view> names;
+		std::vector<std::string_view> names;
+		names.reserve(tensor_count_);
 		out_.tensors.reserve(tensor_count_);
 		uint64_t expected_offset = 0;
 		for (uint64_t i = 0; i < tensor_count_; ++i) {
@@ -200,7 +202,7 @@ private:
 			if (name.empty()) return malformed(fmt::format("tensor {} has no name", i + 1));
 			if (name.size() > kMaxTensorNameBytes)
 				return malformed(fmt::format("tensor name {} is longer than {} bytes", quote(name), kMaxTensorNameBytes));
-			if (!names.insert(name).second) return malformed(fmt::format("tensor {} occurs twice", quote(name)));
+			names.push_back(name);
 			VKQ_TRY(TensorInfo tensor, readTensorInfo(name, inside));
 			if (tensor.offset != expected_offset)
 				return malformed(fmt::format("tensor {} is said to lie at offset {}, but the tensor before it ends at {}", quote(name), tensor.offset,
@@ -210,6 +212,7 @@ private:
 			expected_offset = alignUp(*end, out_.alignment);
 			out_.tensors.push_back(std::move(tensor));
 		}
+		if (const auto repeated = firstRepeated(std::move(names))) return malformed(fmt::format("tensor {} occurs twice", quote(*repeated)));
 		out_.data_start = alignUp(in_.position(), out_.alignment);
 		return {};
 	}

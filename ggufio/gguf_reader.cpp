@@ -7,8 +7,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cassert>
-#include <unordered_map>
+#include <numeric>
 
 namespace vkq {
 
@@ -25,7 +26,7 @@ struct GgufFile::Impl {
 	Metadata metadata;
 	std::vector<TensorInfo> tensors;
 	std::vector<Shard> shards;
-	std::unordered_map<std::string_view, size_t> by_name;   // views of tensors' names
+	std::vector<size_t> by_name;   // tensors, sorted by name: a hash table could be aimed at by a file's author
 
 	/// Takes over what was parsed of the next shard.
 	void add(MappedFile file, std::filesystem::path path, Bytes image, ParsedGguf parsed) {
@@ -44,14 +45,14 @@ struct GgufFile::Impl {
 
 	/// After the last shard. Names are unique in one shard already.
 	Result<void> index() {
-		by_name.reserve(tensors.size());
-		for (size_t i = 0; i < tensors.size(); ++i) {
-			const auto [other, is_new] = by_name.emplace(tensors[i].name, i);
-			if (!is_new)
-				return fail(ErrorCode::kMalformed, fmt::format("{}: tensor {} is in {} already", shards[tensors[i].shard].path.string(), quote(tensors[i].name),
-				                                               shards[tensors[other->second].shard].path.filename().string()));
-		}
-		return {};
+		by_name.resize(tensors.size());
+		std::iota(by_name.begin(), by_name.end(), size_t(0));
+		std::sort(by_name.begin(), by_name.end(), [&](size_t a, size_t b) { return tensors[a].name < tensors[b].name; });
+		const auto twin = std::adjacent_find(by_name.begin(), by_name.end(), [&](size_t a, size_t b) { return tensors[a].name == tensors[b].name; });
+		if (twin == by_name.end()) return {};
+		const auto [earlier, later] = std::minmax(tensors[twin[0]].shard, tensors[twin[1]].shard);
+		return fail(ErrorCode::kMalformed, fmt::format("{}: tensor {} is in {} already", shards[later].path.string(), quote(tensors[*twin].name),
+		                                               shards[earlier].path.filename().string()));
 	}
 };
 
@@ -154,8 +155,9 @@ const Metadata& GgufFile::metadata() const { return impl_->metadata; }
 std::span<const TensorInfo> GgufFile::tensors() const { return impl_->tensors; }
 
 const TensorInfo* GgufFile::findTensor(std::string_view name) const {
-	const auto at = impl_->by_name.find(name);
-	return at == impl_->by_name.end() ? nullptr : &impl_->tensors[at->second];
+	const auto& tensors = impl_->tensors;
+	const auto at = std::lower_bound(impl_->by_name.begin(), impl_->by_name.end(), name, [&](size_t i, std::string_view wanted) { return tensors[i].name < wanted; });
+	return at == impl_->by_name.end() || tensors[*at].name != name ? nullptr : &tensors[*at];
 }
 
 uint32_t GgufFile::shardCount() const { return uint32_t(impl_->shards.size()); }

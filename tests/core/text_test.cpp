@@ -28,3 +28,10 @@ TEST(Printable, CutsBetweenCharacters) {
 	EXPECT_EQ(printable("abcdef", 3), "abc...");
 	EXPECT_EQ(printable("abc", 3), "abc");
 }
+
+TEST(FirstRepeated, FindsTheFirstInByteOrder) {
+	EXPECT_EQ(firstRepeated({}), std::nullopt);
+	EXPECT_EQ(firstRepeated({"b", "a", "c"}), std::nullopt);
+	EXPECT_EQ(firstRepeated({"b", "a", "c", "b", "a"}), "a");
+	EXPECT_EQ(firstRepeated({"", "x", ""}), "");
+}

@@ -323,6 +323,18 @@ TEST_F(SplitModel, NamesMissingParts) {
 	                                    splitPath("m", 1, count_).string());
 }
 
+TEST_F(SplitModel, RefusesATensorThatIsInTwoParts) {
+	std::vector<TensorInfo> tensors{tensor("a", {8}), tensor("b", {8})};
+	auto shards = layOutShards(folder_ / "m", twoEntries(), tensors, std::vector<uint32_t>{0, 1});
+	(*shards)[1].layout.tensors[0].name = "a";
+	auto writer = GgufWriter::create(std::move(*shards), false);
+	const std::vector<std::byte> zeros(32);
+	for (size_t i : {0u, 1u}) ASSERT_TRUE(writer->write(i, 0, zeros).ok());
+	ASSERT_TRUE(writer->finish().ok());
+	EXPECT_EQ(GgufFile::open(folder_ / "m-00001-of-00002.gguf").error().message,
+	          (folder_ / "m-00002-of-00002.gguf").string() + ": tensor 'a' is in m-00001-of-00002.gguf already");
+}
+
 TEST_F(SplitModel, RefusesAPartOfAnotherModelAndARenamedPart) {
 	writeSplit(4'000'000);
 	const auto first = splitPath(folder_ / "m", 0, count_), second = splitPath(folder_ / "m", 1, count_);
