@@ -1,6 +1,7 @@
 #include "quant/affine_super_block.h"
 
 #include "core/half.h"
+#include "quant/lane_search.h"
 
 #include <algorithm>
 #include <cmath>
@@ -40,20 +41,19 @@ uint16_t quantizeByMaximum(const float* values, uint8_t* codes) {
 }  // namespace
 
 void encodeAffineSuperBlock(const AffineFormat& format, const float* x, const float* importance, AffineSuperBlock& out) {
-	float scales[kGroups], minima[kGroups], group_weight[kGroups];
+	static_assert(kGroups == kLanes);
+	float scales[kGroups], minima[kGroups], group_weight[kGroups], weights[kElements];
 	const float sigma2 = importance ? 2 * sumOfSquares(x, kElements) / kElements : 0.0f;
 	for (int j = 0; j < kGroups; ++j) {
-		const float* group = x + kGroup * j;
-		float weights[kGroup];
+		const int first = kGroup * j;
 		if (importance) {
-			group_weight[j] = importanceWeights(kGroup, group, importance + kGroup * j, sigma2, weights);
+			group_weight[j] = importanceWeights(kGroup, x + first, importance + first, sigma2, weights + first);
 		} else {
-			const float average = std::sqrt(sumOfSquares(group, kGroup) / kGroup);
-			for (int i = 0; i < kGroup; ++i) weights[i] = average + std::fabs(group[i]);
+			const float average = std::sqrt(sumOfSquares(x + first, kGroup) / kGroup);
+			for (int i = first; i < first + kGroup; ++i) weights[i] = average + std::fabs(x[i]);
 		}
-		scales[j] = searchAffine(kGroup, format.largest_code, group, weights, importance ? kImportanceSweep : format.plain, AffineError::kSquared,
-		                         out.codes + kGroup * j, &minima[j]);
 	}
+	searchAffineLanes<kGroup>(format.largest_code, x, weights, importance ? kImportanceSweep : format.plain, AffineError::kSquared, out.codes, scales, minima);
 
 	uint8_t scale_codes[kGroups], minimum_codes[kGroups];
 	if (importance) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "quant/block_codec.h"
+#include "quant/lane_search.h"
 #include "quant/scale_search.h"
 
 #include <algorithm>
@@ -37,16 +38,47 @@ inline float quantizeAffine(const float* x, uint8_t* codes, float* minimum) {
 }
 
 /// With importance: weights from the mean square of the whole row, which couples the blocks of these formats (and no others).
-template <class Block, void (*kEncode)(const float* x, const float* weights, Block& block)>
-void encodeWeightedBlocks(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
+/// The searches take eight blocks at once, and what is left of a row one after the other.
+template <class Block, class Lanes, class Single, class Pack>
+void encodeWeightedBlocks(const float* x, uint64_t row_elements, const float* importance, std::byte* out, Lanes searchLanes, Single searchOne, Pack pack) {
 	const float sigma2 = sumOfSquares(x, row_elements) / float(row_elements);
-	for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Block)) {
-		Block block;
-		float weights[32];
-		importanceWeights(32, x + at, importance + at, sigma2, weights);
-		kEncode(x + at, weights, block);
-		std::memcpy(out, &block, sizeof(Block));
+	for (uint64_t at = 0; at < row_elements; at += 32 * kLanes) {
+		const int blocks = int(std::min<uint64_t>(kLanes, (row_elements - at) / 32));
+		float weights[32 * kLanes], scales[kLanes], offsets[kLanes] = {};
+		uint8_t codes[32 * kLanes];
+		importanceWeights(32 * blocks, x + at, importance + at, sigma2, weights);
+		if (blocks == kLanes) searchLanes(x + at, weights, codes, scales, offsets);
+		else
+			for (int b = 0; b < blocks; ++b) scales[b] = searchOne(x + at + 32 * b, weights + 32 * b, codes + 32 * b, offsets + b);
+		for (int b = 0; b < blocks; ++b, out += sizeof(Block)) {
+			Block block;
+			pack(block, codes + 32 * b, scales[b], offsets[b]);
+			std::memcpy(out, &block, sizeof(Block));
+		}
 	}
+}
+
+/// As above for x = d * (q - levels).
+template <class Block, int kLevels, void (*kPack)(Block& block, const uint8_t* codes, float scale, float offset)>
+void encodeWeightedSymmetric(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
+	encodeWeightedBlocks<Block>(
+		x, row_elements, importance, out,
+		[](const float* v, const float* w, uint8_t* codes, float* scales, float*) { searchSymmetricLanes<32>(kLevels, v, w, codes, scales); },
+		[](const float* v, const float* w, uint8_t* codes, float*) { return searchSymmetric(32, kLevels, v, w, codes); }, kPack);
+}
+
+/// As above for x = d * q - offset.
+template <class Block, int kLargest, void (*kPack)(Block& block, const uint8_t* codes, float scale, float offset)>
+void encodeWeightedAffine(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
+	encodeWeightedBlocks<Block>(
+		x, row_elements, importance, out,
+		[](const float* v, const float* w, uint8_t* codes, float* scales, float* offsets) {
+			searchAffineLanes<32>(kLargest, v, w, kImportanceSweep, AffineError::kSquared, codes, scales, offsets);
+		},
+		[](const float* v, const float* w, uint8_t* codes, float* offset) {
+			return searchAffine(32, kLargest, v, w, kImportanceSweep, AffineError::kSquared, codes, offset);
+		},
+		kPack);
 }
 
 }  // namespace vkq

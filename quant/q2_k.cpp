@@ -5,6 +5,7 @@
 //        | scales[16] | codes[64]                | d: f16 | dmin: f16 |   scales[j] = s_j | m_j << 4; two_bit_planes.h
 //        +------------+--------------------------+--------+-----------+
 #include "quant/block_codec.h"
+#include "quant/lane_search.h"
 #include "quant/scale_search.h"
 #include "quant/two_bit_planes.h"
 
@@ -42,18 +43,18 @@ uint16_t quantizeByMaximum(const float* values, uint8_t* codes) {
 
 void encodeBlock(const float* x, const float* importance, Block& block) {
 	uint8_t codes[256], scale_codes[kGroups], minimum_codes[kGroups];
-	float scales[kGroups], minima[kGroups], group_weight[kGroups];
+	float scales[kGroups], minima[kGroups], group_weight[kGroups], weights[256];
 	const float sigma2 = importance ? sumOfSquares(x, 256) / 256 : 0.0f;
-	for (int j = 0; j < kGroups; ++j) {
-		const float* group = x + kGroup * j;
-		float weights[kGroup];
-		if (importance) {
-			group_weight[j] = importanceWeights(kGroup, group, importance + kGroup * j, sigma2, weights);
-			scales[j] = searchAffine(kGroup, 3, group, weights, kImportanceSweep, AffineError::kSquared, codes + kGroup * j, &minima[j]);
-		} else {
-			for (int i = 0; i < kGroup; ++i) weights[i] = std::fabs(group[i]);
-			scales[j] = searchAffine(kGroup, 3, group, weights, kPlainSweep, AffineError::kAbsolute, codes + kGroup * j, &minima[j]);
-		}
+	if (importance) {
+		for (int j = 0; j < kGroups; ++j)
+			group_weight[j] = importanceWeights(kGroup, x + kGroup * j, importance + kGroup * j, sigma2, weights + kGroup * j);
+	} else {
+		for (int i = 0; i < 256; ++i) weights[i] = std::fabs(x[i]);
+	}
+	for (int j = 0; j < kGroups; j += kLanes) {
+		const int first = kGroup * j;
+		searchAffineLanes<kGroup>(3, x + first, weights + first, importance ? kImportanceSweep : kPlainSweep,
+		                          importance ? AffineError::kSquared : AffineError::kAbsolute, codes + first, scales + j, minima + j);
 	}
 	if (importance) {
 		block.d = floatToHalf(searchPositive(kGroups, 15, scales, group_weight, scale_codes));

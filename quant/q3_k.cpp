@@ -7,6 +7,7 @@
 //   low: two_bit_planes.h. Third bit of weight i: bit i / 32 of high[i % 32].
 //   scales: low four bits of s_j in nibble j / 8 of byte j % 8; high two in bits 2 (j / 4) of byte 8 + j % 4.
 #include "quant/block_codec.h"
+#include "quant/lane_search.h"
 #include "quant/scale_search.h"
 #include "quant/two_bit_planes.h"
 
@@ -63,11 +64,10 @@ void encodeBlock(const float* x, const float* importance, Block& block) {
 	float scales[kGroups], group_weight[kGroups];
 	if (importance) {
 		const float sigma2 = 2 * sumOfSquares(x, 256) / 256;
-		for (int j = 0; j < kGroups; ++j) {
-			float weights[kGroup];
-			group_weight[j] = importanceWeights(kGroup, x + kGroup * j, importance + kGroup * j, sigma2, weights);
-			scales[j] = searchSymmetric(kGroup, 4, x + kGroup * j, weights, codes + kGroup * j);
-		}
+		float weights[256];
+		for (int j = 0; j < kGroups; ++j)
+			group_weight[j] = importanceWeights(kGroup, x + kGroup * j, importance + kGroup * j, sigma2, weights + kGroup * j);
+		for (int j = 0; j < kGroups; j += kLanes) searchSymmetricLanes<kGroup>(4, x + kGroup * j, weights + kGroup * j, codes + kGroup * j, scales + j);
 		uint8_t scale_codes[kGroups];
 		block.d = floatToHalf(searchSymmetric(kGroups, 32, scales, group_weight, scale_codes));
 		packScales(scale_codes, block.scales);

@@ -18,24 +18,23 @@ struct Block {
 };
 static_assert(sizeof(Block) == 18);
 
+[[gnu::always_inline]] inline void pack(Block& block, const uint8_t* codes, float scale, float ) {
+	block.d = floatToHalf(scale);
+	packNibbles(codes, block.codes);
+}
+
 VKQ_SIMD_CLONES void encodePlain(const float* x, uint64_t row_elements, std::byte* out) {
 	for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Block)) {
 		Block block;
 		uint8_t codes[32];
-		block.d = floatToHalf(quantizeSymmetric<8>(x + at, codes));
-		packNibbles(codes, block.codes);
+		const float scale = quantizeSymmetric<8>(x + at, codes);
+		pack(block, codes, scale, 0);
 		std::memcpy(out, &block, sizeof(Block));
 	}
 }
 
-void encodeWeighted(const float* x, const float* weights, Block& block) {
-	uint8_t codes[32];
-	block.d = floatToHalf(searchSymmetric(32, 8, x, weights, codes));
-	packNibbles(codes, block.codes);
-}
-
 void encode(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
-	if (importance) encodeWeightedBlocks<Block, encodeWeighted>(x, row_elements, importance, out);
+	if (importance) encodeWeightedSymmetric<Block, 8, pack>(x, row_elements, importance, out);
 	else encodePlain(x, row_elements, out);
 }
 

@@ -19,29 +19,26 @@ struct Block {
 };
 static_assert(sizeof(Block) == 20);
 
+[[gnu::always_inline]] inline void pack(Block& block, const uint8_t* codes, float scale, float offset) {
+	block.d = floatToHalf(scale);
+	block.m = floatToHalf(-offset);
+	packNibbles(codes, block.codes);
+}
+
 VKQ_SIMD_CLONES void encodePlain(const float* x, uint64_t row_elements, std::byte* out) {
 	for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Block)) {
 		Block block;
 		uint8_t codes[32];
 		float minimum;
-		block.d = floatToHalf(quantizeAffine<15>(x + at, codes, &minimum));
-		block.m = floatToHalf(minimum);
+		const float scale = quantizeAffine<15>(x + at, codes, &minimum);
 		for (uint8_t& code : codes) code = uint8_t(std::min<int8_t>(15, int8_t(code)));
-		packNibbles(codes, block.codes);
+		pack(block, codes, scale, -minimum);
 		std::memcpy(out, &block, sizeof(Block));
 	}
 }
 
-void encodeWeighted(const float* x, const float* weights, Block& block) {
-	uint8_t codes[32];
-	float offset;
-	block.d = floatToHalf(searchAffine(32, 15, x, weights, kImportanceSweep, AffineError::kSquared, codes, &offset));
-	block.m = floatToHalf(-offset);
-	packNibbles(codes, block.codes);
-}
-
 void encode(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
-	if (importance) encodeWeightedBlocks<Block, encodeWeighted>(x, row_elements, importance, out);
+	if (importance) encodeWeightedAffine<Block, 15, pack>(x, row_elements, importance, out);
 	else encodePlain(x, row_elements, out);
 }
 

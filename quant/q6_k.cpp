@@ -7,6 +7,7 @@
 //   In each half h of 128 weights, for l = 0..31 and quarter k = 0..3, weight 128h + 32k + l has its low four bits in
 //   low[64h + 32 (k % 2) + l] (nibble k / 2) and its high two in bits 2k of high[32h + l].
 #include "quant/block_codec.h"
+#include "quant/lane_search.h"
 #include "quant/scale_search.h"
 
 #include <algorithm>
@@ -37,7 +38,7 @@ void packCodes(const uint8_t* codes, Block& block) {
 void encodeBlock(const float* x, const float* importance, Block& block) {
 	uint8_t codes[256];
 	float scales[16];
-	for (int j = 0; j < 16; ++j) scales[j] = searchSymmetric(16, 32, x + 16 * j, importance ? importance + 16 * j : nullptr, codes + 16 * j);
+	for (int j = 0; j < 16; j += kLanes) searchSymmetricLanes<16>(32, x + 16 * j, importance ? importance + 16 * j : nullptr, codes + 16 * j, scales + j);
 	float magnitude;
 	const float extreme = signedExtreme(scales, 16, &magnitude);
 	if (magnitude < kZeroGroup) {

@@ -5,14 +5,14 @@ namespace vkq {
 
 namespace {
 
-VKQ_SIMD_CLONES void encodeF16(const float* x, uint64_t row_elements, const float*, std::byte* out) {
+VKQ_WIDE_SIMD_CLONES void encodeF16(const float* x, uint64_t row_elements, const float*, std::byte* out) {
 	for (uint64_t i = 0; i < row_elements; ++i) {
 		const uint16_t half = floatToHalf(x[i]);
 		std::memcpy(out + 2 * i, &half, 2);
 	}
 }
 
-VKQ_SIMD_CLONES void decodeF16(const std::byte* in, uint64_t elements, float* out) {
+VKQ_WIDE_SIMD_CLONES void decodeF16(const std::byte* in, uint64_t elements, float* out) {
 	for (uint64_t i = 0; i < elements; ++i) {
 		uint16_t half;
 		std::memcpy(&half, in + 2 * i, 2);
@@ -20,14 +20,14 @@ VKQ_SIMD_CLONES void decodeF16(const std::byte* in, uint64_t elements, float* ou
 	}
 }
 
-VKQ_SIMD_CLONES void encodeBf16(const float* x, uint64_t row_elements, const float*, std::byte* out) {
+VKQ_WIDE_SIMD_CLONES void encodeBf16(const float* x, uint64_t row_elements, const float*, std::byte* out) {
 	for (uint64_t i = 0; i < row_elements; ++i) {
 		const uint16_t bfloat = floatToBfloat(x[i]);
 		std::memcpy(out + 2 * i, &bfloat, 2);
 	}
 }
 
-VKQ_SIMD_CLONES void decodeBf16(const std::byte* in, uint64_t elements, float* out) {
+VKQ_WIDE_SIMD_CLONES void decodeBf16(const std::byte* in, uint64_t elements, float* out) {
 	for (uint64_t i = 0; i < elements; ++i) {
 		uint16_t bfloat;
 		std::memcpy(&bfloat, in + 2 * i, 2);
@@ -40,7 +40,7 @@ void decodeF32(const std::byte* in, uint64_t elements, float* out) { std::memcpy
 
 /// All elements finite: their exponent bits are not all ones.
 template <class Word, Word kExponent>
-VKQ_SIMD_CLONES bool elementsFinite(const std::byte* in, uint64_t elements) {
+VKQ_WIDE_SIMD_CLONES bool elementsFinite(const std::byte* in, uint64_t elements) {
 	Word any = 0;
 	for (uint64_t i = 0; i < elements; ++i) {
 		Word word;

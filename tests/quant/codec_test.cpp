@@ -168,6 +168,23 @@ TEST(Codecs, EncodeBlocksIndependentlyOfTheirNeighbours) {
 	}
 }
 
+TEST(Codecs, EncodeTheTailOfARowAsItsBeginning) {
+	// Eight blocks are searched together and the ninth alone.
+	for (const T type : {T::Q4_0, T::Q4_1, T::Q5_0, T::Q5_1})
+		for (const auto& row : adversarial::rows(256))
+			for (const auto& importance : adversarial::importances(256)) {
+				std::vector<float> x, weights;
+				for (int i = 0; i < 9; ++i) {
+					x.insert(x.end(), row.values.begin(), row.values.begin() + 32);
+					weights.insert(weights.end(), importance.values.begin(), importance.values.begin() + 32);
+				}
+				const auto bytes = encode(type, x, weights.data());
+				const size_t block = typeInfo(type).block_bytes;
+				for (size_t at = block; at < bytes.size(); at += block)
+					ASSERT_EQ(std::memcmp(bytes.data(), bytes.data() + at, block), 0) << typeName(type) << ", " << row.name << ", " << importance.name;
+			}
+}
+
 TEST(Codecs, IgnoreImportanceOnlyWhereTheySay) {
 	const auto x = rowNamed("normal weights");
 	const auto importance = adversarial::importances(kElements)[2].values;
