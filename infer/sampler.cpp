@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <unordered_set>
 
 namespace vkq {
@@ -42,11 +44,12 @@ void Sampler::penalize() {
 	}
 }
 
+bool Sampler::likelier(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.token < b.token; }
+
 /// The `count` largest, sorted. One pass over the vocabulary against a rising threshold: only what may belong to the largest
 /// is looked at again, so that 256 thousand logits cost little more than reading them.
 void Sampler::selectLargest(size_t count) {
 	count = std::min(count, logits_.size());
-	const auto before = [](const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.token < b.token; };
 	const size_t room = std::max<size_t>(4 * count, 256);
 	float threshold = -std::numeric_limits<float>::infinity();
 	candidates_.clear();
@@ -55,31 +58,41 @@ void Sampler::selectLargest(size_t count) {
 		if (!(logits_[i] > threshold) && candidates_.size() >= count) continue;
 		candidates_.push_back({logits_[i], Token(i)});
 		if (candidates_.size() < room) continue;
-		std::nth_element(candidates_.begin(), candidates_.begin() + (count - 1), candidates_.end(), before);
+		std::nth_element(candidates_.begin(), candidates_.begin() + (count - 1), candidates_.end(), likelier);
 		candidates_.resize(count);
 		threshold = candidates_.back().logit;
 	}
 	if (candidates_.size() > count) {
-		std::nth_element(candidates_.begin(), candidates_.begin() + (count - 1), candidates_.end(), before);
+		std::nth_element(candidates_.begin(), candidates_.begin() + (count - 1), candidates_.end(), likelier);
 		candidates_.resize(count);
 	}
-	std::sort(candidates_.begin(), candidates_.end(), before);
+	std::sort(candidates_.begin(), candidates_.end(), likelier);
 }
 
-/// Top-p over the whole vocabulary: probabilities need all of it, but order only its beginning.
+/// Top-p over the whole vocabulary without sorting it: likelihoods are summed by how far the logit lies below the largest. Bins
+/// up to the one where the sum reaches p are kept, and only that one needs order.
 void Sampler::selectProbable(float maximum) {
-	double total = 0;
-	for (const float logit : logits_) total += std::exp(double(logit - maximum));
-	for (size_t count = 64;; count *= 8) {
-		selectLargest(count);
-		double sum = 0;
-		for (size_t i = 0; i < candidates_.size(); ++i) {
-			sum += std::exp(double(candidates_[i].logit - maximum));
-			if (sum < options_.top_p * total) continue;
-			candidates_.resize(i + 1);
-			return;
-		}
-		if (candidates_.size() == logits_.size()) return;
+	constexpr size_t kBins = 2048;
+	constexpr float kBinsPerUnit = 64;   // the last bin takes all below exp(-32)
+	const auto binOf = [&](float logit) { return size_t(std::min((maximum - logit) * kBinsPerUnit, float(kBins - 1))); };
+	std::array<double, kBins> sums{};
+	for (const float logit : logits_) sums[binOf(logit)] += std::exp(double(logit - maximum));
+	const double wanted = options_.top_p * std::accumulate(sums.begin(), sums.end(), 0.0);
+	size_t last = 0;
+	double sum = 0;   // of the bins before `last`
+	while (last + 1 < kBins && sum + sums[last] < wanted) sum += sums[last++];
+
+	std::vector<Candidate> edge;
+	candidates_.clear();
+	for (size_t i = 0; i < logits_.size(); ++i) {
+		const size_t bin = binOf(logits_[i]);
+		if (bin <= last) (bin == last ? edge : candidates_).push_back({logits_[i], Token(i)});
+	}
+	std::sort(edge.begin(), edge.end(), likelier);
+	for (const Candidate& candidate : edge) {
+		candidates_.push_back(candidate);
+		sum += std::exp(double(candidate.logit - maximum));
+		if (sum >= wanted) break;
 	}
 }
 
@@ -96,18 +109,21 @@ void Sampler::cutTopP() {
 }
 
 Token Sampler::draw(float maximum) {
-	const auto weight = [&](const Candidate& candidate) { return std::exp(double(candidate.logit - maximum) / options_.temperature); };
+	weights_.clear();
 	double total = 0;
-	for (const Candidate& candidate : candidates_) total += weight(candidate);
+	for (const Candidate& candidate : candidates_) {
+		weights_.push_back(std::exp(double(candidate.logit - maximum) / options_.temperature));
+		total += weights_.back();
+	}
 	const double unit = double(random_() >> 11) * 0x1p-53;  // [0, 1), all 53 bits
 	double left = unit * total;
-	for (const Candidate& candidate : candidates_) {
-		left -= weight(candidate);
-		if (left < 0) return candidate.token;
+	size_t last = 0;   // rounding may leave a crumb; it belongs to the last that can come at all
+	for (size_t i = 0; i < candidates_.size(); ++i) {
+		left -= weights_[i];
+		if (left < 0) return candidates_[i].token;
+		if (weights_[i] > 0) last = i;
 	}
-	// Rounding may leave a crumb; it belongs to the last that can come at all.
-	const auto last = std::find_if(candidates_.rbegin(), candidates_.rend(), [&](const Candidate& candidate) { return weight(candidate) > 0; });
-	return last->token;
+	return candidates_[last].token;
 }
 
 Result<Token> Sampler::sample(std::span<const float> logits) {

@@ -52,6 +52,8 @@ private:
 
 	explicit Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {}
 
+	static bool likelier(const Candidate& a, const Candidate& b);   // equal ones: the lower number first
+
 	void penalize();
 	void selectLargest(size_t count);
 	void selectProbable(float maximum);
@@ -62,7 +64,8 @@ private:
 	std::mt19937_64 random_;
 	std::deque<Token> recent_;
 	std::vector<float> logits_;           // of this step, penalized; kept to spare allocations
-	std::vector<Candidate> candidates_;   // most likely first, where a cut needs order
+	std::vector<Candidate> candidates_;   // what the cuts left
+	std::vector<double> weights_;         // of the candidates
 };
 
 }  // namespace vkq

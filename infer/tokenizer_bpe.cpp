@@ -128,15 +128,19 @@ Result<BytePairEncoder> BytePairEncoder::create(const Metadata& metadata, const 
 	VKQ_TRY(WordSplitter splitter, WordSplitter::compile(*vocabulary.pre_tokenizer));
 	BytePairEncoder encoder(std::move(splitter));
 	encoder.merges_.reserve(merges->size());
+	std::string bytes;
 	for (size_t rank = 0; rank < merges->size(); ++rank) {
 		const std::string_view merge = (*merges)[rank];
 		const size_t space = merge.find(' ', 1);  // a part may itself begin with a space
 		if (space == std::string_view::npos || space + 1 == merge.size())
 			return fail(ErrorCode::kMalformed, fmt::format("{}: merge {} is not two texts with a space between", file, rank));
 		if (!isUtf8(merge)) return fail(ErrorCode::kMalformed, fmt::format("{}: merge {} is not UTF-8", file, rank));
-		const std::string left_bytes = bytesOfByteLevelText(merge.substr(0, space)), right_bytes = bytesOfByteLevelText(merge.substr(space + 1));
-		const Token left = vocabulary.findSpelling(left_bytes), right = vocabulary.findSpelling(right_bytes);
-		const Token result = vocabulary.findSpelling(left_bytes + right_bytes);
+		bytes.clear();
+		appendBytesOfByteLevelText(merge.substr(0, space), bytes);
+		const size_t cut = bytes.size();
+		appendBytesOfByteLevelText(merge.substr(space + 1), bytes);
+		const Token left = vocabulary.findSpelling(std::string_view(bytes).substr(0, cut)), right = vocabulary.findSpelling(std::string_view(bytes).substr(cut));
+		const Token result = vocabulary.findSpelling(bytes);
 		if (left == kNoToken || right == kNoToken || result == kNoToken)
 			return fail(ErrorCode::kMalformed, fmt::format("{}: merge {}, {}, names a text that is no token", file, rank, quote(merge)));
 		encoder.merges_.insert(left, right, {uint32_t(rank), result});

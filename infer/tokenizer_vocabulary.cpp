@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <functional>
@@ -162,7 +163,12 @@ void indexPieces(TokenizerVocabulary& vocabulary, bool kinds_known) {
 		} else if (sentence_piece) {
 			vocabulary.pieces.push_back(spelled ? withSpaces(text) : text);
 		} else {
-			vocabulary.pieces.push_back(spelled ? bytesOfByteLevelText(text) : text);
+			vocabulary.pieces.emplace_back();
+			if (spelled) {
+				appendBytesOfByteLevelText(text, vocabulary.pieces.back());
+			} else {
+				vocabulary.pieces.back() = text;
+			}
 		}
 		vocabulary.longest_spelling = std::max(vocabulary.longest_spelling, vocabulary.spellings()[token].size());
 	}
@@ -215,8 +221,12 @@ bool isPhi3(const Metadata& metadata) {
 
 }  // namespace
 
-void TextIndex::grow() {
-	std::vector<Slot> old(std::max<size_t>(64, slots_.size() * 2), Slot{0, kNoToken});
+void TextIndex::reserve(size_t texts) {
+	if (texts * 2 > slots_.size()) resize(std::bit_ceil(texts * 2));
+}
+
+void TextIndex::resize(size_t slots) {
+	std::vector<Slot> old(slots, Slot{0, kNoToken});
 	old.swap(slots_);
 	for (const Slot& slot : old) {
 		if (slot.token == kNoToken) continue;
@@ -227,7 +237,7 @@ void TextIndex::grow() {
 }
 
 void TextIndex::insert(const std::vector<std::string>& texts, Token token, bool replace) {
-	if (used_ * 2 >= slots_.size()) grow();
+	if (used_ * 2 >= slots_.size()) resize(std::max<size_t>(64, slots_.size() * 2));
 	const uint32_t hash = uint32_t(std::hash<std::string_view>()(texts[token]));
 	size_t at = hash & (slots_.size() - 1);
 	for (; slots_[at].token != kNoToken; at = (at + 1) & (slots_.size() - 1)) {
@@ -247,10 +257,8 @@ Token TextIndex::find(const std::vector<std::string>& texts, std::string_view te
 	return kNoToken;
 }
 
-std::string bytesOfByteLevelText(std::string_view text) {
+void appendBytesOfByteLevelText(std::string_view text, std::string& bytes) {
 	static const ByteAlphabet alphabet;
-	std::string bytes;
-	bytes.reserve(text.size());
 	for (size_t at = 0; at < text.size();) {
 		const Utf8Character character = readUtf8(text, at);
 		const int byte = character.code_point < alphabet.byte_of.size() ? alphabet.byte_of[character.code_point] : -1;
@@ -261,7 +269,6 @@ std::string bytesOfByteLevelText(std::string_view text) {
 		}
 		at += character.bytes;
 	}
-	return bytes;
 }
 
 Result<TokenizerVocabulary> readVocabulary(const Metadata& metadata, std::string_view file) {
@@ -308,6 +315,8 @@ Result<TokenizerVocabulary> readVocabulary(const Metadata& metadata, std::string
 	VKQ_CHECK(keys.finish());
 
 	vocabulary.specials_strip_right = isPhi3(metadata);
+	vocabulary.all_.reserve(vocabulary.size());
+	vocabulary.plain_.reserve(vocabulary.size());
 	for (Token token = 0; token < Token(vocabulary.size()); ++token) vocabulary.all_.insert(vocabulary.texts, token, true);
 	findEnds(vocabulary);
 	if (end_of_message != kNoToken) vocabulary.ends_generation[end_of_message] = true;

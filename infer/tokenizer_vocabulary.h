@@ -28,6 +28,7 @@ enum class TokenKind : uint8_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserD
 /// Finds a token by a text: open addressing over numbers of `texts`, so that a text is stored once.
 class TextIndex {
 public:
+	void reserve(size_t texts);
 	/// `token` becomes what its text finds; `replace` decides when another token of the same text is there already.
 	void insert(const std::vector<std::string>& texts, Token token, bool replace);
 	Token find(const std::vector<std::string>& texts, std::string_view text) const;
@@ -37,7 +38,7 @@ private:
 		uint32_t hash;
 		Token token;
 	};
-	void grow();
+	void resize(size_t slots);
 
 	std::vector<Slot> slots_;
 	size_t used_ = 0;
@@ -75,7 +76,7 @@ struct TokenizerVocabulary {
 /// Reads and checks all of it except the merges. `file` stands in front of error messages.
 Result<TokenizerVocabulary> readVocabulary(const Metadata& metadata, std::string_view file);
 
-/// The text of a byte-level token as bytes; a character outside the byte alphabet stays as it is.
-std::string bytesOfByteLevelText(std::string_view text);
+/// Appends the bytes that a byte-level token's text (UTF-8) spells; a character outside the byte alphabet stays as it is.
+void appendBytesOfByteLevelText(std::string_view text, std::string& bytes);
 
 }  // namespace vkq
