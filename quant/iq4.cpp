@@ -5,20 +5,10 @@
 
 namespace vkq {
 
-namespace {
-
-constexpr int kSteps = 7;
-
-/// Where the nearer of two neighbouring values changes. Differences of such small numbers are exact, so comparing with the
-/// middle is comparing the distances.
-constexpr float middle(int i) { return (float(kIq4Values[i]) + float(kIq4Values[i + 1])) / 2; }
-
-}  // namespace
-
 VKQ_SIMD_CLONES void nearestIq4Codes(const float* x, float inverse_scale, uint8_t* codes) {
 	int32_t code[32] = {};
 	for (int i = 0; i < 15; ++i)
-		for (int j = 0; j < 32; ++j) code[j] += !(inverse_scale * x[j] < middle(i));
+		for (int j = 0; j < 32; ++j) code[j] += !(inverse_scale * x[j] < iq4Middle(i));
 	for (int j = 0; j < 32; ++j) codes[j] = uint8_t(code[j]);
 }
 
@@ -43,7 +33,7 @@ float searchIq4Scale(const float* x, const float* weights) {
 	attempt(1 / (-extreme / float(kIq4Values[0])));
 	float scale = square > 0 ? cross / square : 0.0f;
 	float best = scale * cross;
-	for (int step = -kSteps; step <= kSteps; ++step) {
+	for (int step = kIq4Plain + 1; step <= kIq4LastStep; ++step) {
 		attempt(float(step + kIq4Values[0]) / extreme);
 		if (square > 0 && cross * cross > best * square) {
 			scale = cross / square;

@@ -7,6 +7,7 @@
 //   Low four bits of s_j: nibble j % 2 of scale_low[j / 2]; high two: bits 2j of scale_high.
 #include "quant/block_codec.h"
 #include "quant/iq4.h"
+#include "quant/lane_search.h"
 #include "quant/nibbles.h"
 #include "quant/scale_search.h"
 
@@ -27,12 +28,10 @@ static_assert(sizeof(Block) == 136);
 
 void encodeBlock(const float* x, const float* importance, Block& block) {
 	const float sigma2 = importance ? sumOfSquares(x, 256) * (2.0f / 256) : 0.0f;
-	float scales[kGroups];
-	for (int j = 0; j < kGroups; ++j) {
-		float weights[32];
-		if (importance) importanceWeights(32, x + 32 * j, importance + 32 * j, sigma2, weights);
-		scales[j] = searchIq4Scale(x + 32 * j, importance ? weights : nullptr);
-	}
+	static_assert(kGroups == kLanes);
+	float scales[kGroups], weights[256];
+	if (importance) importanceWeights(256, x, importance, sigma2, weights);
+	searchIq4ScaleLanes(x, importance ? weights : nullptr, scales);
 	// The codes follow the scale before it becomes a half.
 	const float d = -signedExtreme(scales, kGroups) / 32;
 	const float inverse = d != 0 ? 1 / d : 0.0f;

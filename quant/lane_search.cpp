@@ -1,6 +1,7 @@
 #include "quant/lane_search.h"
 
 #include "quant/block_codec.h"
+#include "quant/iq4.h"
 
 #include <cstring>
 
@@ -141,6 +142,44 @@ VKQ_SIMD_CLONES void searchAffineLanes(int largest, const float* x_in, const flo
 		const Ints code = is_flat ? none : kept[i];
 		for (int lane = 0; lane < kLanes; ++lane) codes[lane * kCount + i] = uint8_t(code[lane]);
 	}
+}
+
+VKQ_SIMD_CLONES void searchIq4ScaleLanes(const float* x_in, const float* weights, float* scales) {
+	constexpr int kCount = 32;
+	const Floats zero = {};
+	Floats x[kCount], w[kCount];
+	Floats extreme = zero, magnitude = zero;
+	for (int i = 0; i < kCount; ++i) {
+		for (int lane = 0; lane < kLanes; ++lane) x[i][lane] = x_in[lane * kCount + i];
+		if (weights)
+			for (int lane = 0; lane < kLanes; ++lane) w[i][lane] = weights[lane * kCount + i];
+		else
+			w[i] = x[i] * x[i];
+		const Floats size = (Floats)((Ints)x[i] & 0x7fffffff);
+		extreme = size > magnitude ? x[i] : extreme;
+		magnitude = size > magnitude ? size : magnitude;
+	}
+	Floats scale = zero, best = zero;
+	for (int step = kIq4Plain; step <= kIq4LastStep; ++step) {
+		const bool first = step == kIq4Plain;
+		const Floats inverse = first ? 1 / (-extreme / float(kIq4Values[0])) : float(step + kIq4Values[0]) / extreme;
+		Floats cross = zero, square = zero;
+		for (int i = 0; i < kCount; ++i) {
+			// The lowest value, and the way to the next for each middle that the quotient is not below: exact whole numbers.
+			const Floats quotient = inverse * x[i];
+			Floats value = zero + float(kIq4Values[0]);
+			for (int k = 0; k < 15; ++k) value += quotient < iq4Middle(k) ? zero : zero + float(kIq4Values[k + 1] - kIq4Values[k]);
+			const Floats weighted = w[i] * value;
+			cross += weighted * x[i];
+			square += weighted * value;
+		}
+		const Ints better = first ? Ints{} - 1 : (square > zero) & (cross * cross > best * square);
+		const Floats quotient = cross / square;
+		scale = better ? (square > zero ? quotient : zero) : scale;
+		best = better ? scale * cross : best;
+	}
+	scale = magnitude < kZeroGroup ? zero : scale;
+	std::memcpy(scales, &scale, sizeof(scale));
 }
 
 template void searchSymmetricLanes<16>(int, const float*, const float*, uint8_t*, float*);

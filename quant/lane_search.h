@@ -19,4 +19,7 @@ template <int kCount>
 void searchAffineLanes(int largest, const float* x, const float* weights, AffineSweep sweep, AffineError error, uint8_t* codes, float* scales,
                        float* offsets);
 
+/// searchIq4Scale() (iq4.h) of eight groups of 32 weights.
+void searchIq4ScaleLanes(const float* x, const float* weights, float* scales);
+
 }  // namespace vkq

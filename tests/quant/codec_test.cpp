@@ -170,7 +170,7 @@ TEST(Codecs, EncodeBlocksIndependentlyOfTheirNeighbours) {
 
 TEST(Codecs, EncodeTheTailOfARowAsItsBeginning) {
 	// Eight blocks are searched together and the ninth alone.
-	for (const T type : {T::Q4_0, T::Q4_1, T::Q5_0, T::Q5_1})
+	for (const T type : {T::Q4_0, T::Q4_1, T::Q5_0, T::Q5_1, T::IQ4_NL})
 		for (const auto& row : adversarial::rows(256))
 			for (const auto& importance : adversarial::importances(256)) {
 				std::vector<float> x, weights;

@@ -1,4 +1,5 @@
 // Eight groups at once give what each alone gives, bit for bit.
+#include "quant/iq4.h"
 #include "quant/lane_search.h"
 #include "tests/quant/adversarial.h"
 
@@ -60,6 +61,21 @@ void compareAffine(int largest, AffineSweep sweep, AffineError error) {
 }
 
 }  // namespace
+
+TEST(LaneSearch, FindsTheScalesOfCurvedValuesThatOneGroupFinds) {
+	forRowsAndWeights([&](const float* x, const float* weights, const std::string& name) {
+		for (uint64_t at = 0; at < kElements; at += 32 * kLanes)
+			for (const float* w : {weights, static_cast<const float*>(nullptr)}) {
+				float scales[kLanes];
+				searchIq4ScaleLanes(x + at, w ? w + at : nullptr, scales);
+				for (int lane = 0; lane < kLanes; ++lane) {
+					const uint64_t first = at + uint64_t(lane) * 32;
+					const float scale = searchIq4Scale(x + first, w ? w + first : nullptr);
+					ASSERT_EQ(std::bit_cast<uint32_t>(scales[lane]), std::bit_cast<uint32_t>(scale)) << name;
+				}
+			}
+	});
+}
 
 TEST(LaneSearch, FindsTheScalesThatOneGroupFinds) {
 	compareSymmetric<16>(32);
