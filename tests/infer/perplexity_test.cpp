@@ -1,0 +1,98 @@
+// Perplexity of the sample model on tests/data/corpus/valid-small.txt, context 256, as llama-perplexity counts: the second half of every
+// chunk, the first token of each replaced by the beginning token. Golden figures: tests/golden (llama.cpp).
+#include "infer/session.h"
+#include "infer/tokenizer.h"
+#include "tests/infer/quantized_source.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+using namespace vkq;
+
+namespace {
+
+constexpr uint32_t kContext = 256;
+constexpr double kBasePerplexity = 28.863893;   // of the F16 file (tests/golden: ppl_base)
+
+struct PerplexityTest : testing::Test {
+	std::unique_ptr<ModelSource> source;
+	std::vector<Token> text;
+
+	void SetUp() override {
+		auto opened = openGgufSource(std::filesystem::path(VKQ_SOURCE_DIR) / "models/orator-6m-f16.gguf");
+		ASSERT_TRUE(opened.ok()) << opened.error().message;
+		source = std::move(opened).value();
+		auto tokenizer = Tokenizer::fromMetadata(source->metadata(), source->name());
+		ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+		std::ifstream file(std::filesystem::path(VKQ_SOURCE_DIR) / "tests/data/corpus/valid-small.txt", std::ios::binary);
+		auto tokens = tokenizer->encode(std::string(std::istreambuf_iterator<char>(file), {}));
+		ASSERT_TRUE(tokens.ok()) << tokens.error().message;
+		text = std::move(tokens).value();
+		bos = tokenizer->vocabulary().add_bos ? tokenizer->vocabulary().bos : kNoToken;
+	}
+	Token bos = kNoToken;
+
+	/// Over the first `chunks` chunks; 0: all.
+	double perplexity(const ModelSource& model, SessionOptions options, size_t chunks = 0) {
+		options.context = options.batch = options.logit_rows = kContext;
+		auto session = Session::open(model, options);
+		EXPECT_TRUE(session.ok()) << session.error().message;
+		if (!session) return INFINITY;
+		double nll = 0;
+		size_t scored = 0;
+		const size_t all = text.size() / kContext;
+		for (size_t chunk = 0; chunk < (chunks ? std::min(chunks, all) : all); ++chunk) {
+			std::vector<Token> tokens(text.begin() + std::ptrdiff_t(chunk * kContext), text.begin() + std::ptrdiff_t((chunk + 1) * kContext));
+			if (bos != kNoToken) tokens[0] = bos;
+			EXPECT_TRUE(session->rewind(0).ok());
+			const auto fed = session->feedAll(tokens, kContext / 2, [&](size_t i, std::span<const float> logits) {
+				if (i + 1 == tokens.size()) return true;
+				const double most = *std::max_element(logits.begin(), logits.end());
+				double sum = 0;
+				for (const float logit : logits) sum += std::exp(logit - most);
+				nll += std::log(sum) + most - logits[size_t(tokens[i + 1])];
+				++scored;
+				return true;
+			});
+			EXPECT_TRUE(fed.ok()) << fed.error().message;
+		}
+		return std::exp(nll / double(scored));
+	}
+};
+
+}  // namespace
+
+TEST_F(PerplexityTest, OfF16IsTheReferences) { EXPECT_NEAR(perplexity(*source, {}) / kBasePerplexity, 1.0, 0.002); }
+
+TEST_F(PerplexityTest, OfFileTypesIsTheReferencesWithin2PerMille) {
+	std::ifstream file(std::filesystem::path(VKQ_SOURCE_DIR) / "tests/golden/orator-6m.golden.json");
+	const auto golden = nlohmann::json::parse(file)["file_types"];
+	for (const char* file_type : {"Q4_K_M", "Q8_0"}) {
+		const auto& tensors = golden[file_type]["tensors"];
+		const QuantizedSource quantized(*source, [&](const TensorInfo& tensor) { return typeFromName(std::string(tensors[tensor.name]["type"])).value(); });
+		const double wanted = golden[file_type]["quality_valid_small_ctx256"]["ppl"], got = perplexity(quantized, {});
+		RecordProperty(file_type, std::to_string(got));
+		EXPECT_NEAR(got / wanted, 1.0, 0.002) << file_type << ": " << got << ", the reference " << wanted;
+	}
+}
+
+TEST_F(PerplexityTest, OfCacheTypesKeepsItsOrder) {
+	constexpr size_t kChunks = 6;
+	const auto of = [&](TensorType type, CacheMixing mixing) {
+		const double ppl = perplexity(*source, {.k_type = type, .v_type = type, .mixing = mixing}, kChunks);
+		RecordProperty(std::string(typeName(type)) + (mixing == CacheMixing::On ? "_mixed" : ""), std::to_string(ppl));
+		return ppl;
+	};
+	const double f16 = of(TensorType::F16, CacheMixing::Off);
+	EXPECT_NEAR(of(TensorType::F32, CacheMixing::Off) / f16, 1.0, 0.0005);
+	EXPECT_NEAR(of(TensorType::Q8_0, CacheMixing::Auto) / f16, 1.0, 0.001);
+	for (const TensorType type : {TensorType::Q5_1, TensorType::Q5_0, TensorType::Q4_1, TensorType::Q4_0, TensorType::IQ4_NL}) {
+		EXPECT_LT(of(type, CacheMixing::On) / f16, 1.03) << typeName(type);
+		EXPECT_LT(of(type, CacheMixing::Off) / f16, 1.05) << typeName(type);
+	}
+}
