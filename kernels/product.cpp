@@ -13,29 +13,37 @@ namespace vkq {
 
 namespace {
 
+constexpr uint32_t kFewVectors = 8;   // as many columns as product.comp sums at once
 constexpr uint32_t kSlotTokens = 8;   // up to so many tokens each slot is a product of its own
 
-/// What a lane computes: rows x columns of y.
-struct Tile {
-	uint32_t rows, columns;
+/// How a product is cut: its shader, and what a workgroup does of y.
+struct Cut {
+	ShaderId shader{};
+	uint32_t rows = 0, columns = 0;                        // of a workgroup
+	uint32_t lane_rows = 1, lane_columns = 1;              // of a lane (product.comp)
 };
 
 /// Measured on lavapipe (docs/kernels.md): more rows a lane share the loads of x, until registers run out or too few workgroups are left.
-Tile chooseTile(const Variant& variant, bool integer, uint64_t rows, uint32_t count) {
-	const uint32_t columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
-	if (variant.slices > 1) return {1, columns};
-	return {columns == 1 && integer && rows >= 2048 ? 8u : 4u, columns};
+Cut chooseCut(const Variant& variant, bool integer, uint64_t rows, uint32_t count) {
+	if (variant.tiled && !integer && count > kFewVectors) return {ShaderId::product_tiled, VKQ_TILED_ROWS, VKQ_TILED_COLUMNS};
+	Cut cut{integer ? ShaderId::product_integer : ShaderId::product};
+	cut.lane_columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
+	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && rows >= 2048 ? 8 : 4;
+	cut.rows = variant.interleave * cut.lane_rows;
+	cut.columns = cut.lane_columns;
+	return cut;
 }
 
-Result<const vk::Pipeline*> productPipeline(const Kernels& kernels, TensorType type, bool integer, Tile tile) {
+Result<const vk::Pipeline*> productPipeline(const Kernels& kernels, TensorType type, const Cut& cut) {
 	const Variant& variant = kernels.variant;
 	const DeviceCoding coding = deviceCoding(type);
+	const bool tiled = cut.shader == ShaderId::product_tiled;
 	vk::PipelineSpec spec;
-	spec.shader = integer ? ShaderId::product_integer : ShaderId::product;
-	spec.constants = {variant.interleave, variant.slices, tile.rows, tile.columns, variant.interleave, variant.broadcast, variant.unit,
+	spec.shader = cut.shader;
+	spec.constants = {tiled ? VKQ_TILED_LANES : variant.interleave, variant.slices, cut.lane_rows, cut.lane_columns, variant.interleave, variant.broadcast, variant.unit,
 	                  coding.codes, coding.scales, coding.offset, coding.table};
 	// A subgroup must not span slices, which hold different inputs.
-	if (variant.broadcast && variant.slices > 1 && kernels.device->limits().max_subgroup > variant.interleave) spec.subgroup = variant.interleave;
+	if (!tiled && variant.broadcast && variant.slices > 1 && kernels.device->limits().max_subgroup > variant.interleave) spec.subgroup = variant.interleave;
 	return kernels.device->pipeline(spec);
 }
 
@@ -89,6 +97,8 @@ Result<Kernels> Kernels::create(vk::Device& device, std::string_view variant) {
 
 bool hasIntegerProduct(TensorType type) { return typeInfo(type).quantized; }
 
+bool prefersIntegerProduct(const Kernels& kernels, TensorType type) { return kernels.variant.integer_inputs && hasIntegerProduct(type); }
+
 Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to) {
 	assert(columns % 32 == 0 && !x.quantized);
 	constexpr uint32_t kLanes = 32;
@@ -101,16 +111,16 @@ Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& comm
 Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y, bool accumulate) {
 	assert(matrix.experts == 1 && count > 0);
 	VKQ_CHECK(checkArguments(matrix, x));
-	const Tile tile = chooseTile(kernels.variant, x.quantized, matrix.rows, count);
-	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, x.quantized, tile));
+	const Cut cut = chooseCut(kernels.variant, x.quantized, matrix.rows, count);
+	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
 	shader::ProductPush push = describe(matrix, x, y);
 	push.count = count;
 	push.accumulate = accumulate;
 	for (const MatrixPiece& piece : matrix.pieces) {
 		VKQ_CHECK(describePiece(kernels, matrix, piece, push));
 		push.first_row = uint32_t(piece.first);
-		const uint64_t groups = divideUp(piece.count, kernels.variant.interleave * tile.rows);
-		commands.dispatch(*pipeline, {piece.view, x.view, y.view, x.view}, push, {uint32_t(groups), uint32_t(divideUp(count, tile.columns))});
+		const uint64_t groups = divideUp(piece.count, cut.rows);
+		commands.dispatch(*pipeline, {piece.view, x.view, y.view, x.view}, push, {uint32_t(groups), uint32_t(divideUp(count, cut.columns))});
 	}
 	return {};
 }
@@ -131,8 +141,8 @@ Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands
 	VKQ_CHECK(checkArguments(matrix, x));
 	const bool lists = needsExpertLists(routing.tokens);
 	const uint32_t slots = routing.tokens * routing.places;
-	const Tile tile = chooseTile(kernels.variant, x.quantized, matrix.rows, lists ? routing.tokens : 1);
-	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, x.quantized, tile));
+	const Cut cut = chooseCut(kernels.variant, x.quantized, matrix.rows, lists ? routing.tokens : 1);
+	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
 	shader::ProductPush push = describe(matrix, x, y);
 	push.count = slots;
 	push.routing = lists ? VKQ_ROUTE_LISTS : VKQ_ROUTE_SLOTS;
@@ -143,7 +153,7 @@ Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands
 		const bool whole_experts = piece.count >= matrix.rows;
 		push.first_row = whole_experts ? 0 : uint32_t(piece.first % matrix.rows);
 		const uint64_t rows = whole_experts ? matrix.rows : piece.count;
-		const vk::Groups groups{uint32_t(divideUp(rows, kernels.variant.interleave * tile.rows)), lists ? uint32_t(divideUp(routing.tokens, tile.columns)) : 1,
+		const vk::Groups groups{uint32_t(divideUp(rows, cut.rows)), lists ? uint32_t(divideUp(routing.tokens, cut.columns)) : 1,
 		                        lists ? matrix.experts : slots};
 		commands.dispatch(*pipeline, {piece.view, x.view, y.view, lists ? routing.lists : routing.chosen}, push, groups);
 	}

@@ -10,10 +10,10 @@ namespace vkq {
 namespace {
 
 constexpr Variant kVariants[] = {
-	{"software", "a row per lane, 8 rows interleaved, inputs broadcast in the subgroup", 8, 1, 8, true, true, 8},
-	{"software-narrow", "the same for subgroups of 4 lanes: every lane loads all inputs", 4, 1, 1, false, true, 8},
-	{"gpu", "32 rows interleaved, 8 slices of k a workgroup, inputs broadcast in the subgroup", 32, 8, 8, true, false, 1},
-	{"gpu-plain", "the same without subgroup operations", 32, 8, 1, false, false, 1},
+	{"software", "a row per lane, 8 rows interleaved, 8-bit inputs broadcast in the subgroup", 8, 1, 8, true, true, 8, true, false},
+	{"software-narrow", "the same for subgroups of 4 lanes: every lane loads all inputs", 4, 1, 1, false, true, 8, true, false},
+	{"gpu", "32 rows interleaved, 8 slices of k a workgroup; tiles in shared memory for many vectors", 32, 8, 8, true, false, 1, false, true},
+	{"gpu-plain", "the same without subgroup operations", 32, 8, 1, false, false, 1, false, true},
 };
 
 }  // namespace

@@ -21,6 +21,8 @@ struct Variant {
 	bool broadcast;                    // inputs pass through the subgroup: one load a lane instead of eight
 	bool wants_software;               // chosen by itself only on software devices, or only on others
 	uint32_t unit;                     // blocks of 32 that a slice takes at a time
+	bool integer_inputs;               // products are faster with inputs in 8 bits
+	bool tiled;                        // products of many vectors decode tiles of weights into shared memory (product_tiled.comp)
 };
 
 std::span<const Variant> allVariants();

@@ -30,12 +30,7 @@ layout(constant_id = 8) const uint kScales = VKQ_SCALES_F16;
 layout(constant_id = 9) const uint kOffset = 0;         // what is taken from every code
 layout(constant_id = 10) const uint kTable = VKQ_TABLE_NONE;
 
-layout(push_constant, scalar) uniform Push { ProductPush push; };
-layout(binding = 0, scalar) readonly buffer Weights { uint weights[]; };
-layout(binding = 1, scalar) readonly buffer Input { uint x[]; };   // floats, or activations in 8 bits
-layout(binding = 2, scalar) buffer Output { float y[]; };
-layout(binding = 3, scalar) readonly buffer Routing { uint routing[]; };   // not read with VKQ_ROUTE_NONE
-
+#include "include/product_work.glsl"
 #include "include/device_layout.glsl"
 
 const uint kTile = kRowsPerLane * kColumns;
@@ -184,34 +179,19 @@ void multiplyBlock(uint block) {
 void main() {
 	const uint lane = gl_LocalInvocationID.x, slice = gl_LocalInvocationID.y;
 
-	// Which expert, and which columns.
-	uint expert = 0u, count = push.count, list = 0u;
-	uint first_column = gl_WorkGroupID.y * kColumns;
-	if (push.routing == VKQ_ROUTE_SLOTS) {
-		first_column = gl_WorkGroupID.z;
-		expert = routing[first_column];
-	} else if (push.routing == VKQ_ROUTE_LISTS) {
-		expert = gl_WorkGroupID.z;
-		list = expert * push.list_stride;
-		count = routing[list];
-	}
-	if (first_column >= count) return;
+	const Work work = findWork(kColumns);
+	if (work.first >= work.count) return;
 	uint y_vector[kColumns];
 	[[unroll]] for (uint c = 0; c < kColumns; ++c) {
-		y_vector[c] = min(first_column + c, count - 1u);
-		if (push.routing == VKQ_ROUTE_LISTS) y_vector[c] = routing[list + 1u + y_vector[c]];
-		const uint x_vector = push.routing == VKQ_ROUTE_NONE ? y_vector[c] : y_vector[c] / push.slots_per_x;
-		x_base[c] = x_vector * push.x_stride;
+		y_vector[c] = outputVector(work, min(work.first + c, work.count - 1u));
+		x_base[c] = inputVector(y_vector[c]) * push.x_stride;
 	}
 
-	// Which rows: those of the expert that lie in this piece. piece_row wraps below 0 for rows of earlier pieces.
 	const uint first_row = push.first_row + gl_WorkGroupID.x * gl_WorkGroupSize.x * kRowsPerLane;
-	const uint expert_offset = expert * push.rows - push.piece_first;
 	bool mine[kRowsPerLane];
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
-		const uint row = first_row + t * gl_WorkGroupSize.x + lane;
-		const uint piece_row = expert_offset + row;
-		mine[t] = row < push.rows && piece_row < push.piece_rows;
+		const uint piece_row = pieceRow(work, first_row + t * gl_WorkGroupSize.x + lane);
+		mine[t] = piece_row < push.piece_rows;
 		const uint safe = mine[t] ? piece_row : 0u;
 		row_base[t] = rowBase(safe, push.row_words);
 		high_base[t] = push.high_word + rowBase(safe, push.row_high_words);
@@ -245,7 +225,7 @@ void main() {
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
 		const uint row = first_row + t * gl_WorkGroupSize.x + lane;
 		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
-			if (!mine[t] || first_column + c >= count) continue;
+			if (!mine[t] || work.first + c >= work.count) continue;
 			const uint at = y_vector[c] * push.y_stride + row;
 			y[at] = push.accumulate != 0u ? y[at] + acc[t * kColumns + c] : acc[t * kColumns + c];
 		}

@@ -40,6 +40,11 @@
 #define VKQ_ACTIVATION_PAIR_WORDS 16
 #define VKQ_ACTIVATION_WORDS 18
 
+// The tile of product_tiled.comp, and its workgroup.
+#define VKQ_TILED_ROWS 64
+#define VKQ_TILED_COLUMNS 64
+#define VKQ_TILED_LANES 256
+
 VKQ_SHARED_BEGIN
 struct ProductPush {
 	uint columns;                               // elements of a row

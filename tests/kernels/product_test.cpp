@@ -260,6 +260,14 @@ TEST_P(ProductTest, EveryCountOfVectorsUpToNine) {
 	}
 }
 
+// More than the tiles of devices with shared memory take at once, and tiles that are not full.
+TEST_P(ProductTest, EveryTypeTimesManyVectors) {
+	for (const TensorType type : codedTypes()) {
+		const Weights w = weights(type, 256, 69);
+		checkMultiply(w, 67, hasIntegerProduct(type) && kernels.variant.integer_inputs);
+	}
+}
+
 TEST_P(ProductTest, OneRow) {
 	for (const TensorType type : {TensorType::F32, TensorType::Q4_0, TensorType::Q6_K}) checkMultiply(weights(type, 256, 1), 2, false);
 }
@@ -270,6 +278,7 @@ TEST_P(ProductTest, OddColumnsOfFloats) {
 			const Weights w = weights(type, columns, 9);
 			checkMultiply(w, 1, false);
 			checkMultiply(w, 5, false);
+			checkMultiply(w, 12, false);
 		}
 }
 
