@@ -267,7 +267,7 @@ TEST(TokenizerMetadata, CompilesEveryPreTokenizer) {
 		EXPECT_EQ(tokenizer.decode(*tokenizer.encode(text, false)), kept) << name;
 		for (const char* unit : {"a", "A", "1", " ", "\n", "'", "-", "aA", " \n", "\xC3\x89", "\xE4\xB8\x80", "\xCC\x81", "\x01"}) {
 			std::string run;
-			while (run.size() < 300000) run += unit;
+			while (run.size() < 100000) run += unit;
 			ASSERT_TRUE(tokenizer.encode(run + "x", false).ok()) << name;
 		}
 	}
