@@ -9,8 +9,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
-#include <unordered_map>
 
 namespace vkq {
 
@@ -251,7 +251,7 @@ private:
 	std::vector<std::string>& warnings_;
 	std::map<std::string, StoredTensor> by_name_;
 	std::set<std::string_view> taken_;
-	std::unordered_map<std::string, std::shared_ptr<const Fp8Scales>> scales_;
+	std::map<std::string, std::shared_ptr<const Fp8Scales>> scales_;
 	std::vector<TensorRecipe> recipes_;
 };
 

@@ -6,7 +6,6 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <unordered_map>
 
 namespace vkq {
 
@@ -143,7 +142,7 @@ private:
 
 	const TokenizerDocuments& documents_;
 	const VocabularyDraft& vocabulary_;
-	std::unordered_map<std::string, uint64_t> ids_;
+	std::map<std::string_view, uint64_t> ids_;
 	std::map<std::string, std::string, std::less<>> texts_;            // role -> text
 	std::vector<std::pair<std::string_view, uint64_t>> found_;         // role, id; in the order of the metadata
 	std::vector<std::pair<std::string_view, bool>> adds_;

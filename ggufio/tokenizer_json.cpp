@@ -6,9 +6,8 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <limits>
+#include <map>
 #include <optional>
-#include <unordered_map>
 
 namespace vkq {
 
@@ -96,7 +95,7 @@ Result<uint64_t> readTokens(const Json& model, std::string_view file, Vocabulary
 
 /// What a SentencePiece model has and BPE does not: scores, and kinds of the byte and unknown tokens.
 void scoreByMerges(const Json& model, const std::vector<Merge>& merges, VocabularyDraft& vocabulary) {
-	std::unordered_map<std::string_view, uint64_t> ids;
+	std::map<std::string_view, uint64_t> ids;   // ordered: nobody can aim a file at a hash
 	for (uint64_t id = 0; id < vocabulary.tokens.size(); ++id)
 		if (vocabulary.kinds[id] == GgmlTokenType::Normal) ids.emplace(vocabulary.tokens[id], id);
 
