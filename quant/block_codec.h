@@ -102,4 +102,21 @@ inline float signedExtreme32(const float* x) {
 	return largest == 0 ? 0.0f : x[first];  // never negative zero
 }
 
+/// A whole number that is ordered as floats are, negative zero below zero; and back (the map is its own inverse).
+inline int32_t orderedBits(float value) {
+	const int32_t bits = std::bit_cast<int32_t>(value);
+	return bits ^ (bits >> 31 & 0x7fffffff);
+}
+inline float fromOrderedBits(int32_t key) { return std::bit_cast<float>(key ^ (key >> 31 & 0x7fffffff)); }
+
+/// The first of 32 that equals `value`, which tells the sign of a zero.
+inline float firstEqual32(const float* x, float value) {
+	int32_t first = 31;
+	for (int32_t j = 0; j < 32; ++j) {
+		const int32_t candidate = x[j] == value ? j : 31;
+		first = candidate < first ? candidate : first;
+	}
+	return x[first];
+}
+
 }  // namespace vkq

@@ -25,11 +25,13 @@ inline float quantizeSymmetric(const float* x, uint8_t* codes) {
 /// The smallest weight becomes code 0, the largest code kLargest. Returns d; the minimum goes to *minimum.
 template <int kLargest>
 inline float quantizeAffine(const float* x, uint8_t* codes, float* minimum) {
-	float low = x[0], high = x[0];
-	for (int j = 1; j < 32; ++j) {
-		low = x[j] < low ? x[j] : low;
-		high = x[j] > high ? x[j] : high;
+	int32_t low_key = INT32_MAX, high_key = INT32_MIN;
+	for (int j = 0; j < 32; ++j) {
+		const int32_t key = orderedBits(x[j]);
+		low_key = key < low_key ? key : low_key;
+		high_key = key > high_key ? key : high_key;
 	}
+	const float low = firstEqual32(x, fromOrderedBits(low_key)), high = firstEqual32(x, fromOrderedBits(high_key));
 	const float d = (high - low) / kLargest;
 	const float inverse = d != 0 ? 1 / d : 0.0f;
 	for (int j = 0; j < 32; ++j) codes[j] = uint8_t(truncateToInt((x[j] - low) * inverse + 0.5f));
