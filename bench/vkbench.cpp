@@ -1,4 +1,4 @@
-// vkbench: how fast the kernels are on a device, against what its memory can move.
+// vkbench: how fast kernels and whole models are on a device.
 #include "bench/vkbench.h"
 
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
 	CLI::App app{"Measures vkquant on a device.", "vkbench"};
 	app.require_subcommand(1);
-	const vkq::bench::Part parts[] = {vkq::bench::kernelsPart(app)};
+	const vkq::bench::Part parts[] = {vkq::bench::kernelsPart(app), vkq::bench::modelsPart(app)};
 	try {
 		app.parse(argc, argv);
 	} catch (const CLI::ParseError& error) {

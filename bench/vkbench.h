@@ -16,5 +16,6 @@ struct Part {
 };
 
 Part kernelsPart(CLI::App& app);
+Part modelsPart(CLI::App& app);
 
 }  // namespace vkq::bench
