@@ -82,10 +82,11 @@ Result<Divergence> measure(Session& session, const TextChunks& chunks, const std
 	std::vector<float> log_probabilities;
 	for (uint32_t chunk = 0; chunk < chunks.count(); ++chunk) {
 		VKQ_CHECK(prepare(chunk));
-		VKQ_CHECK(scoreChunk(session, chunks, chunk, [&](const ScoredPosition& position) -> Result<void> {
+		const auto compare = [&](const ScoredPosition& position) -> Result<void> {
 			VKQ_CHECK(base(chunk, position.position - chunks.firstScored(), log_probabilities));
 			return gatherer.add(position, log_probabilities);
-		}));
+		};
+		VKQ_CHECK(scoreChunk(session, chunks, chunk, compare));
 		if (progress && !progress(chunk + 1, chunks.count(), gatherer.meanKld())) return fail(ErrorCode::kInterrupted, "interrupted");
 	}
 	Divergence result = gatherer.finish();

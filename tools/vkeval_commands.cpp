@@ -1,0 +1,62 @@
+#include "tools/vkeval_commands.h"
+
+#include "core/text.h"
+#include "tools/common.h"
+#include "tools/progress_bar.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+
+namespace vkq::tools {
+
+void addRunOptions(CLI::App& command, RunOptions& options, bool needs_text) {
+	auto* text = command.add_option("-f,--file", options.text_file, "the text");
+	if (needs_text) text->required();
+	command.add_option("-c,--ctx", options.context, "tokens a chunk")->capture_default_str();
+	command.add_option("--chunks", options.chunks, "at most this many chunks (0: all)")->capture_default_str();
+	command.add_option("--kv", options.cache, "type of the KV cache: f16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl")->capture_default_str();
+	command.add_option("--kv-k", options.cache_k, "of keys alone");
+	command.add_option("--kv-v", options.cache_v, "of values alone");
+	command.add_option("--device", options.device, "Vulkan device by index, name or UUID");
+	command.add_flag("-q,--quiet", options.quiet, "no progress");
+	command.add_flag("--json", options.json, "figures as JSON");
+}
+
+Result<std::string> readText(const std::string& path) {
+	std::ifstream in(path, std::ios::binary);
+	if (!in) return fail(ErrorCode::kNotFound, fmt::format("{}: cannot be read", quote(path)));
+	std::string text((std::istreambuf_iterator<char>(in)), {});
+	if (text.empty()) return fail(ErrorCode::kInvalidData, fmt::format("{}: is empty", quote(path)));
+	return text;
+}
+
+Result<LoadedModel> loadModel(const std::string& path, const RunOptions& options, uint32_t context) {
+	LoadedModel model;
+	VKQ_TRY(model.source, openModelSource(path));
+	VKQ_TRY(Tokenizer tokenizer, Tokenizer::fromMetadata(model.source->metadata(), path));
+	model.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
+	SessionOptions session;
+	for (const auto& [text, type] : {std::pair(&options.cache_k, &session.k_type), std::pair(&options.cache_v, &session.v_type)}) {
+		const std::string& name = text->empty() ? options.cache : *text;
+		const auto found = typeFromName(name);
+		if (!found) return fail(ErrorCode::kUsage, fmt::format("{} is no type of KV cache", quote(name)), "types: f16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl");
+		*type = *found;
+	}
+	if (!options.device.empty()) session.devices = {options.device};
+	VKQ_TRY(Session opened, Session::open(*model.source, scoringOptions(session, context)));
+	model.session = std::make_unique<Session>(std::move(opened));
+	return model;
+}
+
+EvalProgress chunkProgress(const RunOptions& options, std::string_view figure) {
+	auto bar = std::make_shared<ProgressBar>(options.quiet || options.json);
+	return [bar, figure = std::string(figure)](uint32_t done, uint32_t chunks, double running) {
+		bar->update(done, chunks, fmt::format("chunk {} of {}", done, chunks), fmt::format("{} {:.4f}", figure, running));
+		if (done == chunks) bar->clear();
+		return !interrupted();
+	};
+}
+
+}  // namespace vkq::tools

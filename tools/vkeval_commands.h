@@ -1,0 +1,47 @@
+// The commands of vkeval. Each add...Command() declares a subcommand; when the user gives it, it puts what is to be done into `chosen`.
+#pragma once
+
+#include "core/result.h"
+#include "eval/perplexity.h"
+#include "ggufio/model_source.h"
+#include "infer/session.h"
+#include "infer/tokenizer.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace vkq::tools {
+
+using EvalCommand = std::function<Result<void>()>;
+
+void addPerplexityCommand(CLI::App& app, EvalCommand& chosen);
+void addDivergenceCommand(CLI::App& app, EvalCommand& chosen);
+
+/// What all commands that run a model take.
+struct RunOptions {
+	std::string text_file;
+	uint32_t context = 512, chunks = 0;
+	std::string cache = "f16", cache_k, cache_v;
+	std::string device;
+	bool json = false, quiet = false;
+};
+void addRunOptions(CLI::App& command, RunOptions& options, bool needs_text = true);
+
+/// A model ready to score texts. Members keep each other alive.
+struct LoadedModel {
+	std::unique_ptr<ModelSource> source;
+	std::unique_ptr<Tokenizer> tokenizer;
+	std::unique_ptr<Session> session;
+};
+Result<LoadedModel> loadModel(const std::string& path, const RunOptions& options, uint32_t context);
+
+/// The whole file; kInvalidData if it is empty or no UTF-8.
+Result<std::string> readText(const std::string& path);
+
+/// A progress bar over chunks that also looks for Ctrl-C.
+EvalProgress chunkProgress(const RunOptions& options, std::string_view figure);
+
+}  // namespace vkq::tools

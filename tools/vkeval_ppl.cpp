@@ -1,0 +1,59 @@
+// vkeval ppl MODEL -f TEXT
+
+#include "core/units.h"
+#include "eval/base_logits.h"
+#include "tools/common.h"
+#include "tools/vkeval_commands.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace vkq::tools {
+
+namespace {
+
+struct Arguments {
+	std::string model, save_logits;
+	bool force = false;
+	RunOptions run;
+};
+
+Result<void> perplexityCommand(const Arguments& arguments) {
+	VKQ_TRY(const std::string text, readText(arguments.run.text_file));
+	VKQ_TRY(const LoadedModel model, loadModel(arguments.model, arguments.run, arguments.run.context));
+	VKQ_TRY(const TextChunks chunks, cutChunks(*model.tokenizer, text, arguments.run.context, arguments.run.chunks));
+	std::optional<BaseLogitsWriter> writer;
+	ScoreVisitor save;
+	if (!arguments.save_logits.empty()) {
+		VKQ_TRY(writer, BaseLogitsWriter::create(arguments.save_logits, chunks, model.session->model().n_vocab, arguments.force));
+		save = [&writer](const ScoredPosition& position) { return writer->add(position.logits); };
+	}
+	VKQ_TRY(const Perplexity result, measurePerplexity(*model.session, chunks, chunkProgress(arguments.run, "perplexity"), save));
+	if (writer) VKQ_CHECK(writer->finish());
+
+	if (arguments.run.json) {
+		printJson({{"model", arguments.model}, {"text", arguments.run.text_file}, {"context", chunks.context}, {"chunks", chunks.count()}, {"perplexity", result.value},
+		           {"error", result.error}, {"positions", result.positions}, {"seconds", result.seconds}, {"tokens_per_second", double(result.tokens) / result.seconds},
+		           {"running", result.running}, {"device", model.session->deviceNames()}});
+		return {};
+	}
+	fmt::print("perplexity {:.4f} +/- {:.4f}  ({} positions in {} chunks of {} tokens)\n", result.value, result.error, result.positions, chunks.count(), chunks.context);
+	fmt::print("{} tokens in {}: {:.1f} tokens/s on {}\n", result.tokens, formatSeconds(result.seconds), double(result.tokens) / result.seconds, model.session->deviceNames());
+	if (writer) fmt::print("log-probabilities for vkeval kld: {}\n", arguments.save_logits);
+	return {};
+}
+
+}  // namespace
+
+void addPerplexityCommand(CLI::App& app, EvalCommand& chosen) {
+	auto arguments = std::make_shared<Arguments>();
+	CLI::App* command = app.add_subcommand("ppl", "perplexity of a model on a text");
+	command->add_option("MODEL", arguments->model, "GGUF or Hugging Face folder")->required();
+	command->add_option("--save-logits", arguments->save_logits, "write the log-probabilities, in the reference's form, for vkeval kld");
+	command->add_flag("--force", arguments->force, "overwrite the file of --save-logits");
+	addRunOptions(*command, arguments->run);
+	command->callback([arguments, &chosen] { chosen = [arguments] { return perplexityCommand(*arguments); }; });
+}
+
+}  // namespace vkq::tools
