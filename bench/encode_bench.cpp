@@ -3,8 +3,8 @@
 //   encode_bench [--device NAME] [--weights MILLIONS] [--seconds S] [--host] [TYPE ...]
 //
 // For each type: time until the pipeline exists and its first dispatch is done (that is part of a tool's run), then the rate of
-// warm slabs by the wall clock and by CPU time (for software devices: what a core does, however busy the machine is), and the
-// bytes read and written a second. --host measures encodeRow() of quant/codec.h on one thread instead.
+// warm slabs by the wall clock and by CPU time (for software devices: what a core does, however busy the machine is; the best
+// slab too, for neighbours on the same core slow it down), and the bytes read and written a second. --host measures encodeRow() of quant/codec.h on one thread instead.
 #include "core/half.h"
 #include "kernels/encoder.h"
 #include "quant/codec.h"
@@ -42,7 +42,7 @@ void fillGaussian(uint16_t* weights, uint64_t count) {
 
 struct Options {
 	std::string device;
-	double millions = 128, seconds = 2;
+	double millions = 32, seconds = 2;
 	bool host = false, importance = false;
 	std::vector<std::string> types;
 };
@@ -79,13 +79,16 @@ Result<void> measureDevice(vk::Device& device, TensorType type, const Options& o
 
 	slab.rows = rows;
 	const double wall = wallSeconds(), cpu = cpuSeconds();
+	double best = 0;
 	int rounds = 0;
 	do {
+		const double before = cpuSeconds();
 		VKQ_CHECK(run());
+		best = std::max(best, double(weights) / (cpuSeconds() - before));
 		++rounds;
 	} while (wallSeconds() - wall < options.seconds);
 	const double wall_rate = double(weights) * rounds / (wallSeconds() - wall), cpu_rate = double(weights) * rounds / (cpuSeconds() - cpu);
-	fmt::print("{:8} {:>9.1f} {:>9.1f} {:>10.1f} {:>12.1f} {:>8.2f}\n", typeName(type), pipeline_ms, first_ms, wall_rate * 1e-6, cpu_rate * 1e-6,
+	fmt::print("{:8} {:>9.1f} {:>9.1f} {:>10.1f} {:>12.1f} {:>8.1f} {:>8.2f}\n", typeName(type), pipeline_ms, first_ms, wall_rate * 1e-6, cpu_rate * 1e-6, best * 1e-6,
 	           wall_rate * double(weights * 2 + out_bytes) / double(weights) * 1e-9);
 	std::fflush(stdout);
 	return {};
@@ -102,11 +105,14 @@ void measureHost(TensorType type, const Options& options) {
 	std::vector<std::byte> out(*typeBytes(type, kRowElements));
 	const double wall = wallSeconds(), cpu = cpuSeconds();
 	uint64_t done = 0;
+	double best = 0;
 	do {
+		const double before = cpuSeconds();
 		for (size_t row = 0; row < halves.size(); row += kRowElements, done += kRowElements)
 			encodeRow(type, weights.data() + row, kRowElements, options.importance ? importance.data() : nullptr, out.data());
+		best = std::max(best, double(halves.size()) / (cpuSeconds() - before));
 	} while (wallSeconds() - wall < options.seconds);
-	fmt::print("{:8} {:>9} {:>9} {:>10.1f} {:>12.1f}\n", typeName(type), "", "", double(done) / (wallSeconds() - wall) * 1e-6, double(done) / (cpuSeconds() - cpu) * 1e-6);
+	fmt::print("{:8} {:>9} {:>9} {:>10.1f} {:>12.1f} {:>8.1f}\n", typeName(type), "", "", double(done) / (wallSeconds() - wall) * 1e-6, double(done) / (cpuSeconds() - cpu) * 1e-6, best * 1e-6);
 }
 
 Result<void> measure(const Options& options) {
@@ -115,7 +121,7 @@ Result<void> measure(const Options& options) {
 		const bool wanted = options.types.empty() || std::any_of(options.types.begin(), options.types.end(), [&](const std::string& name) { return typeFromName(name) == info.type; });
 		if (wanted && Encoder::supports(info.type, TensorType::F16) && (!options.importance || usesImportance(info.type))) types.push_back(info.type);
 	}
-	fmt::print("{:8} {:>9} {:>9} {:>10} {:>12} {:>8}\n", "type", "make ms", "first ms", "Mweights/s", "per CPU s", "GB/s");
+	fmt::print("{:8} {:>9} {:>9} {:>10} {:>12} {:>8} {:>8}\n", "type", "make ms", "first ms", "Mweights/s", "per CPU s", "best", "GB/s");
 	if (options.host) {
 		for (const TensorType type : types) measureHost(type, options);
 		return {};

@@ -27,28 +27,28 @@ enum class Sums { None, Rows, SuperBlocks };
 struct Format {
 	TensorType type;
 	uint32_t store_unit;   // bytes
+	uint32_t invocations;  // a block
 	Sums sums;
 	std::array<ShaderId, 2> plain;
 	std::optional<std::array<ShaderId, 2>> importance;
-	bool super_blocks() const { return typeInfo(type).block_elements == 256; }
 };
 
 #define BLOCKS(name) std::array{ShaderId::encode_##name, ShaderId::encode_##name}
 #define SUPER_BLOCKS(name) std::array{ShaderId::encode_##name, ShaderId::encode_##name##_shared}
 const Format kFormats[] = {
-	{TensorType::Q4_0, 2, Sums::Rows, BLOCKS(q4_0), BLOCKS(q4_0_importance)},
-	{TensorType::Q4_1, 4, Sums::Rows, BLOCKS(q4_1), BLOCKS(q4_1_importance)},
-	{TensorType::Q5_0, 2, Sums::Rows, BLOCKS(q5_0), BLOCKS(q5_0_importance)},
-	{TensorType::Q5_1, 4, Sums::Rows, BLOCKS(q5_1), BLOCKS(q5_1_importance)},
-	{TensorType::Q8_0, 2, Sums::None, BLOCKS(q8_0), {}},
-	{TensorType::IQ4_NL, 2, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)},
-	{TensorType::MXFP4, 1, Sums::None, BLOCKS(mxfp4), {}},
-	{TensorType::Q2_K, 4, Sums::SuperBlocks, SUPER_BLOCKS(q2_k), SUPER_BLOCKS(q2_k_importance)},
-	{TensorType::Q3_K, 2, Sums::SuperBlocks, SUPER_BLOCKS(q3_k), SUPER_BLOCKS(q3_k_importance)},
-	{TensorType::Q4_K, 4, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)},
-	{TensorType::Q5_K, 4, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)},
-	{TensorType::Q6_K, 2, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)},
-	{TensorType::IQ4_XS, 4, Sums::SuperBlocks, SUPER_BLOCKS(iq4_xs), SUPER_BLOCKS(iq4_xs_importance)},
+	{TensorType::Q4_0, 2, 1, Sums::Rows, BLOCKS(q4_0), BLOCKS(q4_0_importance)},
+	{TensorType::Q4_1, 4, 1, Sums::Rows, BLOCKS(q4_1), BLOCKS(q4_1_importance)},
+	{TensorType::Q5_0, 2, 1, Sums::Rows, BLOCKS(q5_0), BLOCKS(q5_0_importance)},
+	{TensorType::Q5_1, 4, 1, Sums::Rows, BLOCKS(q5_1), BLOCKS(q5_1_importance)},
+	{TensorType::Q8_0, 2, 1, Sums::None, BLOCKS(q8_0), {}},
+	{TensorType::IQ4_NL, 2, 1, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)},
+	{TensorType::MXFP4, 1, 1, Sums::None, BLOCKS(mxfp4), {}},
+	{TensorType::Q2_K, 4, 8, Sums::SuperBlocks, SUPER_BLOCKS(q2_k), SUPER_BLOCKS(q2_k_importance)},
+	{TensorType::Q3_K, 2, 8, Sums::SuperBlocks, SUPER_BLOCKS(q3_k), SUPER_BLOCKS(q3_k_importance)},
+	{TensorType::Q4_K, 4, 8, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)},
+	{TensorType::Q5_K, 4, 8, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)},
+	{TensorType::Q6_K, 2, 8, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)},
+	{TensorType::IQ4_XS, 4, 8, Sums::SuperBlocks, SUPER_BLOCKS(iq4_xs), SUPER_BLOCKS(iq4_xs_importance)},
 };
 
 constexpr uint32_t kSuperBlockLanes = 8;
@@ -145,7 +145,7 @@ Result<void> Encoder::record(vk::CommandBuffer& commands, const EncodeSlab& slab
 	push.output_unit = uint32_t(slab.output_offset / format.store_unit);
 	push.row_elements = slab.row_elements;
 	push.importance_word = uint32_t(slab.importance_offset / 4);
-	const vk::Groups groups = grid(*device_, uint64_t(push.units) * (format.super_blocks() ? kSuperBlockLanes : 1));
+	const vk::Groups groups = grid(*device_, uint64_t(push.units) * format.invocations);
 	if (!importance_) {
 		commands.dispatch(*encode, {slab.source, slab.output, slab.notes}, push, groups);
 		return {};

@@ -24,6 +24,7 @@ layout(push_constant, scalar) uniform Push { EncodePush push; };
 layout(binding = 1, scalar) writeonly buffer Output { uint target[]; };
 
 float x[32], w[32];
+#define AFFINE_GROUPS 1
 #define AFFINE_COUNT 32
 #ifdef FORMAT_Q4_K
 #include "include/encode/store_q4_k.glsl"
@@ -114,37 +115,43 @@ void main() {
 	[[unroll]] for (int i = 0; i < 32; ++i) seeMagnitude(x[i]);
 	uint reasons = magnitudeReasons(POWER_OF_TWO(-20), POWER_OF_TWO(-48));
 
+	AffineFit fits[1];
 	uint scale_code, minimum_code;
 #ifdef IMPORTANCE
 	precise float sigma2 = sums[element / 256u] * 2.0;
 	sigma2 = sigma2 / 256.0;
 	IMPORTANCE_WEIGHTS(32, element % push.row_elements, sigma2)
-	const AffineFit fit = searchAffine();
-	const uvec2 scales = scalesBySearch(lane, fit, scale_code, minimum_code, reasons);
+	searchAffine(fits);
+	const uvec2 scales = scalesBySearch(lane, fits[0], scale_code, minimum_code, reasons);
 	const uint d = scales.x, dmin = scales.y;
 #else
 	plainWeights();
-	const AffineFit fit = searchAffine();
-	const uint d = scaleByMaximum(fit.scale, scale_code, reasons);
-	const uint dmin = scaleByMaximum(-fit.low, minimum_code, reasons);
+	searchAffine(fits);
+	const uint d = scaleByMaximum(fits[0].scale, scale_code, reasons);
+	const uint dmin = scaleByMaximum(-fits[0].low, minimum_code, reasons);
 #endif
-	if (fit.uncertain) reasons |= kNoteUncertain;
+	if (fits[0].uncertain) reasons |= kNoteUncertain;
 	if (!halfIsFinite(d) || !halfIsFinite(dmin)) reasons |= kNoteScale;
 
 	precise float scale = halfValue(d) * float(scale_code);
 	precise float minimum = halfValue(dmin) * float(minimum_code);
 	const bool keeps = scale == 0.0;   // then the search's codes stay
-	uint code[32];
+	uint word[8];   // codes, one a byte
 	uint quotients = 0u;
-	[[unroll]] for (int i = 0; i < 32; ++i) {
-		precise float shifted = x[i] + minimum;
-		const float quotient = exactDivide(shifted, keeps ? 1.0 : scale);
-		quotients = max(quotients, floatBitsToUint(quotient) & 0x7fffffffu);
-		const float again = nearestClamped(quotient, 0, AFFINE_LARGEST);
-		code[i] = uint(keeps ? affineCode(x[i], fit.code_inverse, fit.code_low) : again);
+	[[unroll]] for (int k = 0; k < 8; ++k) {
+		uint packed = 0u;
+		[[unroll]] for (int b = 0; b < 4; ++b) {
+			const float value = x[4 * k + b];
+			precise float shifted = value + minimum;
+			const float quotient = exactDivide(shifted, keeps ? 1.0 : scale);
+			quotients = max(quotients, floatBitsToUint(quotient) & 0x7fffffffu);
+			const float code = keeps ? affineCode(value, fits[0].code_inverse, fits[0].code_low) : nearestClamped(quotient, 0, AFFINE_LARGEST);
+			packed |= uint(int(code)) << (8 * b);
+		}
+		word[k] = packed;
 	}
 	if (quotients > floatBitsToUint(kNearestRange)) reasons |= kNoteUncertain;
-	storeSuperBlock(alive, push.output_unit + block * kBlockWords, lane, d | dmin << 16, scale_code, minimum_code, code);
+	storeSuperBlock(alive, push.output_unit + block * kBlockWords, lane, d | dmin << 16, scale_code, minimum_code, word);
 	reasons = superOr(reasons);
 	if (alive && lane == 0u && reasons != 0u) note(block, reasons);
 }

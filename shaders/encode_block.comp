@@ -147,6 +147,7 @@ uint fifthBits() {
 		const uint kBlockUnits = 6u;
 	#endif
 	#ifdef IMPORTANCE
+		#define AFFINE_GROUPS 1
 		#define AFFINE_COUNT 32
 		#define AFFINE_FIRST -0.9
 		#define AFFINE_STEP 0.05
@@ -159,7 +160,9 @@ uint fifthBits() {
 		uint reasons = 0u;
 		float low;
 	#ifdef IMPORTANCE
-		const AffineFit fit = searchAffine();
+		AffineFit fits[1];
+		searchAffine(fits);
+		const AffineFit fit = fits[0];
 		low = fit.low;
 		[[unroll]] for (int i = 0; i < 32; ++i) code[i] = uint(affineCode(x[i], fit.code_inverse, fit.code_low));
 		if (fit.uncertain) reasons |= kNoteUncertain;

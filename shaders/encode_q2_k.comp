@@ -19,7 +19,8 @@ layout(push_constant, scalar) uniform Push { EncodePush push; };
 #include "include/encode/notes.glsl"
 #include "include/encode/super_block.glsl"
 
-float x[16], w[16];
+float x[32], w[32];
+#define AFFINE_GROUPS 2
 #define AFFINE_COUNT 16
 #define AFFINE_LARGEST 3
 #ifdef IMPORTANCE
@@ -89,29 +90,23 @@ void main() {
 	const uint element = (alive ? block : push.units - 1u) * 256u + lane * 32u;
 
 	AffineFit fit[2];
-	float group_weight[2];
+	LOAD_WEIGHTS(x, 32, element)
 	beginMagnitudes();
-	[[dont_unroll]] for (int g = 0; g < 2; ++g) {
-		LOAD_WEIGHTS(x, 16, element + 16u * g)
-		[[unroll]] for (int i = 0; i < 16; ++i) {
-			seeMagnitude(x[i]);
-			w[i] = magnitudeOf(x[i]);
-		}
-#ifdef IMPORTANCE
-		const float sigma2 = exactDivide(sums[element / 256u], 256.0);
-		IMPORTANCE_WEIGHTS(16, element % push.row_elements + 16u * g, sigma2)
-#endif
-		precise float total = w[0];
-		[[unroll]] for (int i = 1; i < 16; ++i) total = total + w[i];
-		const AffineFit found = searchAffine();
-		if (g == 0) {
-			fit[0] = found;
-			group_weight[0] = total;
-		} else {
-			fit[1] = found;
-			group_weight[1] = total;
-		}
+	[[unroll]] for (int i = 0; i < 32; ++i) {
+		seeMagnitude(x[i]);
+		w[i] = magnitudeOf(x[i]);
 	}
+#ifdef IMPORTANCE
+	const float sigma2 = exactDivide(sums[element / 256u], 256.0);
+	IMPORTANCE_WEIGHTS(32, element % push.row_elements, sigma2)
+#endif
+	float group_weight[2];
+	[[unroll]] for (int g = 0; g < 2; ++g) {
+		precise float total = w[16 * g];
+		[[unroll]] for (int i = 1; i < 16; ++i) total = total + w[16 * g + i];
+		group_weight[g] = total;
+	}
+	searchAffine(fit);
 	uint reasons = magnitudeReasons(POWER_OF_TWO(-20), POWER_OF_TWO(-48));
 	if (fit[0].uncertain || fit[1].uncertain) reasons |= kNoteUncertain;
 
@@ -133,11 +128,10 @@ void main() {
 		precise float scale = halfValue(d) * float(scale_codes[g]);
 		precise float minimum = halfValue(dmin) * float(scale_codes[2 + g]);
 		const bool keeps = scale == 0.0;   // then the search's codes stay
-		LOAD_WEIGHTS(x, 16, element + 16u * g)
 		[[unroll]] for (int k = 0; k < 4; ++k) {
 			uint packed = 0u;
 			[[unroll]] for (int b = 0; b < 4; ++b) {
-				const float value = x[4 * k + b];
+				const float value = x[16 * g + 4 * k + b];
 				precise float shifted = value + minimum;
 				const float quotient = exactDivide(shifted, keeps ? 1.0 : scale);
 				quotients = max(quotients, keeps ? 0u : floatBitsToUint(quotient) & 0x7fffffffu);

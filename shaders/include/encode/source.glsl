@@ -12,17 +12,19 @@ vec2 sourcePair(uint at) {
 	return vec2(uintBitsToFloat(word << 16), uintBitsToFloat(word & 0xffff0000u));
 }
 
-/// array[0 .. count) = the slab's weights from `first` (even) on. Fully unrolled: arrays with constant indices become registers.
-#define LOAD_WEIGHTS(array, count, first)                                                         \
-	if (kSource == kSourceF32) {                                                                  \
-		const uint load_word = push.source_word + (first);                                        \
-		[[unroll]] for (int load_i = 0; load_i < (count); ++load_i)                               \
-			array[load_i] = uintBitsToFloat(source_words[load_word + load_i]);                    \
-	} else {                                                                                      \
-		const uint load_word = push.source_word + (first) / 2u;                                   \
-		[[unroll]] for (int load_i = 0; load_i < (count) / 2; ++load_i) {                         \
-			const vec2 load_pair = sourcePair(load_word + load_i);                                \
-			array[2 * load_i] = load_pair.x;                                                      \
-			array[2 * load_i + 1] = load_pair.y;                                                  \
-		}                                                                                         \
+/// array[base .. base + count) = the slab's weights from `first` (even) on. Fully unrolled: arrays with constant indices become registers.
+#define LOAD_WEIGHTS_AT(array, base, count, first)                                                    \
+	if (kSource == kSourceF32) {                                                                      \
+		const uint load_word = push.source_word + (first);                                            \
+		[[unroll]] for (int load_i = 0; load_i < (count); ++load_i)                                   \
+			array[(base) + load_i] = uintBitsToFloat(source_words[load_word + load_i]);               \
+	} else {                                                                                          \
+		const uint load_word = push.source_word + (first) / 2u;                                       \
+		[[unroll]] for (int load_i = 0; load_i < (count) / 2; ++load_i) {                             \
+			const vec2 load_pair = sourcePair(load_word + load_i);                                    \
+			array[(base) + 2 * load_i] = load_pair.x;                                                 \
+			array[(base) + 2 * load_i + 1] = load_pair.y;                                             \
+		}                                                                                             \
 	}
+
+#define LOAD_WEIGHTS(array, count, first) LOAD_WEIGHTS_AT(array, 0, count, first)

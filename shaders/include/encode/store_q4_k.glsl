@@ -3,11 +3,9 @@
 
 const uint kBlockWords = 36u;
 
-/// Eight invocations store a super-block; each has the codes of its own 32 weights. Two neighbours' nibbles share bytes.
-void storeSuperBlock(bool alive, uint at, uint lane, uint scales, uint scale, uint minimum, uint code[32]) {
+/// Eight invocations store a super-block; each has the codes of its own 32 weights, one a byte. Two neighbours' nibbles share bytes.
+void storeSuperBlock(bool alive, uint at, uint lane, uint scales, uint scale, uint minimum, uint word[8]) {
 	const uvec3 packed = packScales(lane, scale, minimum);
-	uint word[8];
-	[[unroll]] for (int k = 0; k < 8; ++k) word[k] = code[4 * k] | code[4 * k + 1] << 8 | code[4 * k + 2] << 16 | code[4 * k + 3] << 24;
 	const bool odd = (lane & 1u) != 0u;
 	uint both[4];
 	[[unroll]] for (int k = 0; k < 4; ++k) {

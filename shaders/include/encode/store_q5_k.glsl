@@ -5,12 +5,10 @@
 const uint kBlockWords = 44u;
 
 /// As Q4_K; bit j of byte l of the fifth bits belongs to weight l of sub-block j.
-void storeSuperBlock(bool alive, uint at, uint lane, uint scales, uint scale, uint minimum, uint code[32]) {
+void storeSuperBlock(bool alive, uint at, uint lane, uint scales, uint scale, uint minimum, uint word[8]) {
 	const uvec3 packed = packScales(lane, scale, minimum);
-	uint word[8];
 	uint fifth = 0u;
 	[[unroll]] for (int k = 0; k < 8; ++k) {
-		word[k] = code[4 * k] | code[4 * k + 1] << 8 | code[4 * k + 2] << 16 | code[4 * k + 3] << 24;
 		const uint all = superOr(((word[k] >> 4) & 0x01010101u) << lane);
 		if (lane == uint(k)) fifth = all;
 		word[k] &= 0x0f0f0f0fu;
