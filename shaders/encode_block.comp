@@ -115,6 +115,7 @@ uint fifthBits() {
 		const int kLevels = 16;
 		const uint kBlockUnits = 11u;
 	#endif
+	#define SYMMETRIC_GROUPS 1
 	#define SYMMETRIC_COUNT 32
 	#ifdef IMPORTANCE
 		#include "include/encode/search_symmetric.glsl"
@@ -123,7 +124,9 @@ uint fifthBits() {
 	uint encodeBlock(uint at) {
 		uint reasons = 0u;
 	#ifdef IMPORTANCE
-		const SymmetricFit fit = searchSymmetric(kLevels);
+		SymmetricFit fits[1];
+		searchSymmetric(kLevels, 1, fits);
+		const SymmetricFit fit = fits[0];
 		[[unroll]] for (int i = 0; i < 32; ++i) code[i] = symmetricCode(kLevels, fit, x[i]);
 		if (fit.uncertain) reasons |= kNoteUncertain;
 		const uint d = halfBits(fit.scale);

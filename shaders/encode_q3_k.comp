@@ -21,8 +21,9 @@ layout(push_constant, scalar) uniform Push { EncodePush push; };
 #include "include/encode/super_block.glsl"
 #include "include/encode/store16.glsl"
 
-float x[16], w[16];
+float x[32], w[32];
 #ifdef IMPORTANCE
+#define SYMMETRIC_GROUPS 2
 #define SYMMETRIC_COUNT 16
 #include "include/encode/importance.glsl"
 #include "include/encode/search_symmetric.glsl"
@@ -33,99 +34,89 @@ float x[16], w[16];
 
 const uint kBlockHalves = 55u;
 
-/// Codes of the search, one a byte in four words: they stay where a sub-block's scale becomes zero.
-struct Kept {
-	float scale;
-	uint codes[4];
-};
-
 void main() {
 	const uint block = superBlockIndex();
 	const uint lane = superLane();
 	const bool alive = block < push.units;
 	const uint element = (alive ? block : push.units - 1u) * 256u + lane * 32u;
 
-	Kept kept[2];
-	float group_weight[2];
-	bool uncertain = false;
+	LOAD_WEIGHTS(x, 32, element)
 	beginMagnitudes();
-	[[dont_unroll]] for (int g = 0; g < 2; ++g) {
-		LOAD_WEIGHTS(x, 16, element + 16u * g)
-		[[unroll]] for (int i = 0; i < 16; ++i) seeMagnitude(x[i]);
-		Kept found;
-		float total_weight = 0.0;
+	[[unroll]] for (int i = 0; i < 32; ++i) seeMagnitude(x[i]);
 #ifdef IMPORTANCE
-		precise float sigma2 = sums[element / 256u] * 2.0;
-		sigma2 = sigma2 / 256.0;
-		IMPORTANCE_WEIGHTS(16, element % push.row_elements + 16u * g, sigma2)
-		precise float total = w[0];
-		[[unroll]] for (int i = 1; i < 16; ++i) total = total + w[i];
-		total_weight = total;
-		const SymmetricFit fit = searchSymmetric(4);
+	precise float sigma2 = sums[element / 256u] * 2.0;
+	sigma2 = sigma2 / 256.0;
+	IMPORTANCE_WEIGHTS(32, element % push.row_elements, sigma2)
+	float group_weight[2];
+	[[unroll]] for (int g = 0; g < 2; ++g) {
+		precise float total = w[16 * g];
+		[[unroll]] for (int i = 1; i < 16; ++i) total = total + w[16 * g + i];
+		group_weight[g] = total;
+	}
+	SymmetricFit fit[2];
+	searchSymmetric(4, 2, fit);
 #else
-		const MovesFit fit = searchMoves();
+	MovesFit fit[2];
+	float level[32];
+	searchMoves(fit, level);
 #endif
-		uncertain = uncertain || fit.uncertain;
-		found.scale = fit.scale;
-		[[unroll]] for (int k = 0; k < 4; ++k) {
-			uint packed = 0u;
-			[[unroll]] for (int b = 0; b < 4; ++b) {
+	bool uncertain = fit[0].uncertain || fit[1].uncertain;
+	uint kept[8];   // codes of the search, one a byte: they stay where a sub-block's scale becomes zero
+	[[unroll]] for (int k = 0; k < 8; ++k) {
+		uint packed = 0u;
+		[[unroll]] for (int b = 0; b < 4; ++b) {
 #ifdef IMPORTANCE
-				packed |= symmetricCode(4, fit, x[4 * k + b]) << (8 * b);
+			packed |= symmetricCode(4, fit[k / 4], x[4 * k + b]) << (8 * b);
 #else
-				packed |= (fit.zero ? 0u : uint(int(fit.level[4 * k + b]) + 4)) << (8 * b);
+			packed |= (fit[k / 4].zero ? 0u : uint(int(level[4 * k + b]) + 4)) << (8 * b);
 #endif
-			}
-			found.codes[k] = packed;
 		}
-		if (g == 0) {
-			kept[0] = found;
-			group_weight[0] = total_weight;
-		} else {
-			kept[1] = found;
-			group_weight[1] = total_weight;
-		}
+		kept[k] = packed;
 	}
 	uint reasons = magnitudeReasons(POWER_OF_TWO(-45), POWER_OF_TWO(-42));
 
 	uint scale_code[2];   // 0 .. 63
 #ifdef IMPORTANCE
 	[[unroll]] for (int j = 0; j < 16; ++j) {
-		x[j] = superBroadcast(kept[j & 1].scale, j / 2);
+		x[j] = superBroadcast(fit[j & 1].scale, j / 2);
 		w[j] = superBroadcast(group_weight[j & 1], j / 2);
 	}
-	const SymmetricFit outer = searchSymmetric(32);
+	SymmetricFit outers[2];
+	searchSymmetric(32, 1, outers);
+	const SymmetricFit outer = outers[0];
 	uncertain = uncertain || outer.uncertain;
 	const uint d = halfBits(outer.scale);
-	[[unroll]] for (int g = 0; g < 2; ++g) scale_code[g] = symmetricCode(32, outer, kept[g].scale);
+	[[unroll]] for (int g = 0; g < 2; ++g) scale_code[g] = symmetricCode(32, outer, fit[g].scale);
 #else
 	// The first scale of largest magnitude becomes -32 times d.
-	const float extreme = superExtreme(lane, magnitudeOf(kept[1].scale) > magnitudeOf(kept[0].scale) ? kept[1].scale : kept[0].scale);
+	const float extreme = superExtreme(lane, magnitudeOf(fit[1].scale) > magnitudeOf(fit[0].scale) ? fit[1].scale : fit[0].scale);
 	const bool empty = extreme == 0.0;
 	const float inverse = exactDivide(-32.0, empty ? 1.0 : extreme);
 	const uint d = empty ? 0u : halfBits(exactDivide(1.0, inverse));
 	[[unroll]] for (int g = 0; g < 2; ++g) {
-		precise float multiple = inverse * kept[g].scale;
+		precise float multiple = inverse * fit[g].scale;
 		scale_code[g] = empty ? 0u : uint(int(nearestClamped(multiple, -32, 31)) + 32);
 	}
 #endif
 	if (uncertain) reasons |= kNoteUncertain;
 	if (!halfIsFinite(d)) reasons |= kNoteScale;
 
+#ifdef IMPORTANCE
+	LOAD_WEIGHTS(x, 32, element)   // scales stood there
+#endif
 	uint word[8];
 	uint quotients = 0u;
 	[[unroll]] for (int g = 0; g < 2; ++g) {
 		precise float scale = halfValue(d) * float(int(scale_code[g]) - 32);
 		const bool keeps = scale == 0.0;
-		LOAD_WEIGHTS(x, 16, element + 16u * g)
 		[[unroll]] for (int k = 0; k < 4; ++k) {
 			uint packed = 0u;
 			[[unroll]] for (int b = 0; b < 4; ++b) {
-				const float quotient = exactDivide(x[4 * k + b], keeps ? 1.0 : scale);
+				const float quotient = exactDivide(x[16 * g + 4 * k + b], keeps ? 1.0 : scale);
 				quotients = max(quotients, keeps ? 0u : floatBitsToUint(quotient) & 0x7fffffffu);
 				packed |= uint(int(nearestClamped(quotient, -4, 3)) + 4) << (8 * b);
 			}
-			word[4 * g + k] = keeps ? kept[g].codes[k] : packed;
+			word[4 * g + k] = keeps ? kept[4 * g + k] : packed;
 		}
 	}
 	if (quotients > floatBitsToUint(kNearestRange)) reasons |= kNoteUncertain;

@@ -23,7 +23,8 @@ layout(push_constant, scalar) uniform Push { EncodePush push; };
 #include "include/encode/super_block.glsl"
 #include "include/encode/store16.glsl"
 
-float x[16], w[16];
+float x[32], w[32];
+#define SYMMETRIC_GROUPS 2
 #define SYMMETRIC_COUNT 16
 #include "include/encode/search_symmetric.glsl"
 #include "include/encode/two_bit_planes.glsl"
@@ -40,25 +41,20 @@ void main() {
 	const bool alive = block < push.units;
 	const uint element = (alive ? block : push.units - 1u) * 256u + lane * 32u;
 
-	SymmetricFit fit[2];
+	LOAD_WEIGHTS(x, 32, element)
 	beginMagnitudes();
-	bool uncertain = false;
-	[[dont_unroll]] for (int g = 0; g < 2; ++g) {
-		LOAD_WEIGHTS(x, 16, element + 16u * g)
-		[[unroll]] for (int i = 0; i < 16; ++i) {
-			seeMagnitude(x[i]);
+	[[unroll]] for (int i = 0; i < 32; ++i) {
+		seeMagnitude(x[i]);
 #ifdef IMPORTANCE
-			w[i] = importance[push.importance_word + (element + 16u * g) % push.row_elements + i];
+		w[i] = importance[push.importance_word + element % push.row_elements + i];
 #else
-			precise float square = x[i] * x[i];
-			w[i] = square;
+		precise float square = x[i] * x[i];
+		w[i] = square;
 #endif
-		}
-		const SymmetricFit found = searchSymmetric(32);
-		uncertain = uncertain || found.uncertain;
-		if (g == 0) fit[0] = found;
-		else fit[1] = found;
 	}
+	SymmetricFit fit[2];
+	searchSymmetric(32, 2, fit);
+	const bool uncertain = fit[0].uncertain || fit[1].uncertain;
 	uint reasons = magnitudeReasons(1u, POWER_OF_TWO(-42)) | (uncertain ? kNoteUncertain : 0u);
 
 	// The first scale of largest magnitude becomes -128 times d.
@@ -77,11 +73,10 @@ void main() {
 		scale_codes |= (uint(scale_code) & 0xffu) << (8 * g);
 		precise float scale = halfValue(d) * float(scale_code);
 		const bool keeps = scale == 0.0;   // then the search's codes stay
-		LOAD_WEIGHTS(x, 16, element + 16u * g)
 		[[unroll]] for (int k = 0; k < 4; ++k) {
 			uint packed = 0u;
 			[[unroll]] for (int b = 0; b < 4; ++b) {
-				const float value = x[4 * k + b];
+				const float value = x[16 * g + 4 * k + b];
 				const float quotient = exactDivide(value, keeps ? 1.0 : scale);
 				quotients = max(quotients, floatBitsToUint(quotient) & 0x7fffffffu);
 				const uint again = uint(int(nearestClamped(quotient, -32, 31)) + 32);
