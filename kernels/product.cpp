@@ -24,8 +24,11 @@ struct Cut {
 };
 
 /// Measured on lavapipe (docs/kernels.md): more rows a lane share the loads of x, until registers run out or too few workgroups are left.
-Cut chooseCut(const Variant& variant, bool integer, uint64_t rows, uint32_t count) {
-	if (variant.tiled && !integer && count > kFewVectors) return {ShaderId::product_tiled, VKQ_TILED_ROWS, VKQ_TILED_COLUMNS};
+Cut chooseCut(const Variant& variant, TensorType type, bool integer, uint64_t rows, uint32_t count) {
+	if (variant.tiled && !integer && count > kFewVectors) {
+		const bool cooperative = variant.cooperative && typeInfo(type).quantized;
+		return {cooperative ? ShaderId::product_cooperative : ShaderId::product_tiled, VKQ_TILED_ROWS, VKQ_TILED_COLUMNS};
+	}
 	Cut cut{integer ? ShaderId::product_integer : ShaderId::product};
 	cut.lane_columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
 	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && rows >= 2048 ? 8 : 4;
@@ -37,13 +40,20 @@ Cut chooseCut(const Variant& variant, bool integer, uint64_t rows, uint32_t coun
 Result<const vk::Pipeline*> productPipeline(const Kernels& kernels, TensorType type, const Cut& cut) {
 	const Variant& variant = kernels.variant;
 	const DeviceCoding coding = deviceCoding(type);
-	const bool tiled = cut.shader == ShaderId::product_tiled;
+	const bool cooperative = cut.shader == ShaderId::product_cooperative, tiled = cooperative || cut.shader == ShaderId::product_tiled;
+	const vk::DeviceLimits& limits = kernels.device->limits();
 	vk::PipelineSpec spec;
 	spec.shader = cut.shader;
 	spec.constants = {tiled ? VKQ_TILED_LANES : variant.interleave, variant.slices, cut.lane_rows, cut.lane_columns, variant.interleave, variant.broadcast, variant.unit,
 	                  coding.codes, coding.scales, coding.offset, coding.table};
 	// A subgroup must not span slices, which hold different inputs.
-	if (!tiled && variant.broadcast && variant.slices > 1 && kernels.device->limits().max_subgroup > variant.interleave) spec.subgroup = variant.interleave;
+	if (!tiled && variant.broadcast && variant.slices > 1 && limits.max_subgroup > variant.interleave) spec.subgroup = variant.interleave;
+	if (cooperative) {
+		const vk::CooperativeMatrixShape* shape = cooperativeShape(kernels.device->info());
+		assert(shape);
+		spec.constants.insert(spec.constants.end(), {shape->m, shape->n, shape->k, VKQ_TILED_LANES / limits.subgroup});
+		if (kernels.device->features().subgroup_size_control) spec.subgroup = limits.subgroup;
+	}
 	return kernels.device->pipeline(spec);
 }
 
@@ -111,7 +121,7 @@ Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& comm
 Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y, bool accumulate) {
 	assert(matrix.experts == 1 && count > 0);
 	VKQ_CHECK(checkArguments(matrix, x));
-	const Cut cut = chooseCut(kernels.variant, x.quantized, matrix.rows, count);
+	const Cut cut = chooseCut(kernels.variant, matrix.type, x.quantized, matrix.rows, count);
 	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
 	shader::ProductPush push = describe(matrix, x, y);
 	push.count = count;
@@ -141,7 +151,7 @@ Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands
 	VKQ_CHECK(checkArguments(matrix, x));
 	const bool lists = needsExpertLists(routing.tokens);
 	const uint32_t slots = routing.tokens * routing.places;
-	const Cut cut = chooseCut(kernels.variant, x.quantized, matrix.rows, lists ? routing.tokens : 1);
+	const Cut cut = chooseCut(kernels.variant, matrix.type, x.quantized, matrix.rows, lists ? routing.tokens : 1);
 	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
 	shader::ProductPush push = describe(matrix, x, y);
 	push.count = slots;

@@ -1,5 +1,7 @@
 #include "kernels/variant.h"
 
+#include "shaders/shader_code.h"
+#include "shaders/shared/product.h"
 #include "vk/env.h"
 
 #include <fmt/format.h>
@@ -10,15 +12,23 @@ namespace vkq {
 namespace {
 
 constexpr Variant kVariants[] = {
-	{"software", "a row per lane, 8 rows interleaved, 8-bit inputs broadcast in the subgroup", 8, 1, 8, true, true, 8, true, false},
-	{"software-narrow", "the same for subgroups of 4 lanes: every lane loads all inputs", 4, 1, 1, false, true, 8, true, false},
-	{"gpu", "32 rows interleaved, 8 slices of k a workgroup; tiles in shared memory for many vectors", 32, 8, 8, true, false, 1, false, true},
-	{"gpu-plain", "the same without subgroup operations", 32, 8, 1, false, false, 1, false, true},
+	{"software", "a row per lane, 8 rows interleaved, 8-bit inputs broadcast in the subgroup", 8, 1, 8, true, true, 8, true, false, false},
+	{"software-narrow", "the same for subgroups of 4 lanes: every lane loads all inputs", 4, 1, 1, false, true, 8, true, false, false},
+	{"gpu-matrix", "as gpu, many vectors as cooperative matrices in half precision", 32, 8, 8, true, false, 1, false, true, true},
+	{"gpu", "32 rows interleaved, 8 slices of k a workgroup; tiles in shared memory for many vectors", 32, 8, 8, true, false, 1, false, true, false},
+	{"gpu-plain", "the same without subgroup operations", 32, 8, 1, false, false, 1, false, true, false},
 };
 
 }  // namespace
 
 std::span<const Variant> allVariants() { return kVariants; }
+
+const vk::CooperativeMatrixShape* cooperativeShape(const vk::DeviceInfo& device) {
+	for (const vk::CooperativeMatrixShape& shape : device.cooperative_shapes)
+		if (shape.float16_in && shape.float32_out && shape.m && shape.n && shape.k && VKQ_TILED_ROWS % shape.m == 0 && VKQ_TILED_COLUMNS % shape.n == 0 && 32 % shape.k == 0)
+			return &shape;
+	return nullptr;
+}
 
 std::string variantRejection(const Variant& variant, const vk::DeviceInfo& device) {
 	if (device.limits.subgroup < variant.min_subgroup)
@@ -26,6 +36,11 @@ std::string variantRejection(const Variant& variant, const vk::DeviceInfo& devic
 	if (variant.broadcast && !device.features.subgroup_ballot) return "it has no subgroup broadcast in compute shaders";
 	if (device.limits.workgroup_invocations < variant.interleave * variant.slices)
 		return fmt::format("its workgroups have at most {} lanes, {} are needed", device.limits.workgroup_invocations, variant.interleave * variant.slices);
+	if (variant.cooperative) {
+		if (shaderCode(ShaderId::product_cooperative).words.empty()) return "the GLSL compiler of this build was too old for cooperative matrices";
+		if (!device.features.cooperative_matrix || !device.features.float16 || !cooperativeShape(device)) return "it has no cooperative matrices of half precision with single-precision sums";
+		if (!device.features.subgroup_size_control && device.limits.min_subgroup != device.limits.max_subgroup) return "its subgroups vary in size";
+	}
 	return {};
 }
 

@@ -23,9 +23,13 @@ struct Variant {
 	uint32_t unit;                     // blocks of 32 that a slice takes at a time
 	bool integer_inputs;               // products are faster with inputs in 8 bits
 	bool tiled;                        // products of many vectors decode tiles of weights into shared memory (product_tiled.comp)
+	bool cooperative;                  // ... and multiply them as cooperative matrices in half precision, where weights are block-coded
 };
 
 std::span<const Variant> allVariants();
+
+/// The cooperative-matrix shape that product_tiled.comp takes on this device: half precision in, single out, dividing its tile. Null: none.
+const vk::CooperativeMatrixShape* cooperativeShape(const vk::DeviceInfo& device);
 
 /// Empty when the device can run the variant, else why it cannot.
 std::string variantRejection(const Variant& variant, const vk::DeviceInfo& device);

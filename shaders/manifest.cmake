@@ -31,6 +31,7 @@ endforeach()
 # Products. One module serves every weight type: what differs is specialization constants (kernels/device_layout.h).
 vkq_shader(product SOURCE product.comp)
 vkq_shader(product_tiled SOURCE product_tiled.comp)
+vkq_shader(product_cooperative SOURCE product_tiled.comp GLSLANG 14 DEFINES VKQ_COOPERATIVE)
 vkq_shader(product_integer SOURCE product.comp DEFINES VKQ_INTEGER)
 vkq_shader(quantize_activations SOURCE quantize_activations.comp)
 vkq_shader(group_experts SOURCE group_experts.comp)

@@ -6,13 +6,14 @@
 //   load       lane i decodes 8 elements of row i % rows, and loads 8 elements of column i / 4
 //   multiply   lane i sums 4 rows x 4 columns in registers
 //
-// VKQ_COOPERATIVE: the tiles are rounded to half precision and multiplied as 16 x 16 x 16 cooperative matrices with single-precision sums,
-// each subgroup a 32 x 32 quarter or several of them. Error: 2^-11 of each factor; for block-coded weights only (kernels/product.cpp).
+// VKQ_COOPERATIVE: the tiles are rounded to half precision and multiplied as cooperative matrices of the device's shape with single-precision
+// sums; the pieces of y go round the subgroups. Error: 2^-11 of each factor; for block-coded weights only (kernels/product.cpp).
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_scalar_block_layout : require
 #extension GL_EXT_control_flow_attributes : require
 #include "shared/product.h"
 #ifdef VKQ_COOPERATIVE
+#pragma use_vulkan_memory_model
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
@@ -25,6 +26,12 @@ layout(constant_id = 7) const uint kCodes = VKQ_CODES_4;
 layout(constant_id = 8) const uint kScales = VKQ_SCALES_F16;
 layout(constant_id = 9) const uint kOffset = 0;
 layout(constant_id = 10) const uint kTable = VKQ_TABLE_NONE;
+#ifdef VKQ_COOPERATIVE
+layout(constant_id = 11) const uint kM = 16;            // rows, columns and depth of a cooperative product
+layout(constant_id = 12) const uint kN = 16;
+layout(constant_id = 13) const uint kK = 16;
+layout(constant_id = 14) const uint kSubgroups = 8;     // of a workgroup
+#endif
 
 #include "include/product_work.glsl"
 #include "include/device_layout.glsl"
@@ -42,6 +49,9 @@ const uint kRowStride = VKQ_TILED_ROWS + 4, kColumnStride = VKQ_TILED_COLUMNS + 
 shared STORED w_tile[kStep * kRowStride];        // [k][row]
 shared STORED x_tile[kStep * kColumnStride];     // [k][column]
 #ifdef VKQ_COOPERATIVE
+const uint kPiecesDown = VKQ_TILED_ROWS / kM;
+const uint kPieces = kPiecesDown * (VKQ_TILED_COLUMNS / kN);
+const uint kPiecesMine = (kPieces + kSubgroups - 1u) / kSubgroups;
 shared float y_tile[VKQ_TILED_ROWS * VKQ_TILED_COLUMNS];   // [column][row]
 #endif
 
@@ -92,9 +102,8 @@ void main() {
 	const uint blocks = (push.columns + kStep - 1u) / kStep;
 
 #ifdef VKQ_COOPERATIVE
-	const uint quarters = gl_NumSubgroups >= 4u ? 4u : gl_NumSubgroups;   // subgroups that multiply
-	coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator> sums[16];
-	[[unroll]] for (uint i = 0; i < 16u; ++i) sums[i] = coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>(0.0);
+	coopmat<float, gl_ScopeSubgroup, kM, kN, gl_MatrixUseAccumulator> sums[kPiecesMine];
+	[[unroll]] for (uint i = 0; i < kPiecesMine; ++i) sums[i] = coopmat<float, gl_ScopeSubgroup, kM, kN, gl_MatrixUseAccumulator>(0.0);
 #else
 	const uint row = lane % (VKQ_TILED_ROWS / kSide) * kSide, column = lane / (VKQ_TILED_ROWS / kSide) * kSide;
 	float sums[kSide * kSide];
@@ -109,18 +118,15 @@ void main() {
 		}
 		barrier();
 #ifdef VKQ_COOPERATIVE
-		if (gl_SubgroupID < quarters) {
-			// Pieces of 16 x 16 go round the subgroups: piece p is rows 16 (p % 4), columns 16 (p / 4).
-			[[unroll]] for (uint i = 0; i < 16u; ++i) {
-				const uint p = i * quarters + gl_SubgroupID;
-				if (i >= 16u / quarters) break;
-				[[unroll]] for (uint k = 0; k < kStep; k += 16u) {
-					coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA> a;
-					coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB> b;
-					coopMatLoad(a, w_tile, k * kRowStride + p % 4u * 16u, kRowStride, gl_CooperativeMatrixLayoutColumnMajor);
-					coopMatLoad(b, x_tile, k * kColumnStride + p / 4u * 16u, kColumnStride, gl_CooperativeMatrixLayoutRowMajor);
-					sums[i] = coopMatMulAdd(a, b, sums[i]);
-				}
+		[[unroll]] for (uint i = 0; i < kPiecesMine; ++i) {
+			const uint piece = i * kSubgroups + gl_SubgroupID;
+			if (piece >= kPieces) break;
+			[[unroll]] for (uint k = 0; k < kStep; k += kK) {
+				coopmat<float16_t, gl_ScopeSubgroup, kM, kK, gl_MatrixUseA> a;
+				coopmat<float16_t, gl_ScopeSubgroup, kK, kN, gl_MatrixUseB> b;
+				coopMatLoad(a, w_tile, k * kRowStride + piece % kPiecesDown * kM, kRowStride, gl_CooperativeMatrixLayoutColumnMajor);
+				coopMatLoad(b, x_tile, k * kColumnStride + piece / kPiecesDown * kN, kColumnStride, gl_CooperativeMatrixLayoutRowMajor);
+				sums[i] = coopMatMulAdd(a, b, sums[i]);
 			}
 		}
 #else
@@ -136,12 +142,10 @@ void main() {
 	}
 
 #ifdef VKQ_COOPERATIVE
-	if (gl_SubgroupID < quarters) {
-		[[unroll]] for (uint i = 0; i < 16u; ++i) {
-			const uint p = i * quarters + gl_SubgroupID;
-			if (i >= 16u / quarters) break;
-			coopMatStore(sums[i], y_tile, p / 4u * 16u * VKQ_TILED_ROWS + p % 4u * 16u, VKQ_TILED_ROWS, gl_CooperativeMatrixLayoutColumnMajor);
-		}
+	[[unroll]] for (uint i = 0; i < kPiecesMine; ++i) {
+		const uint piece = i * kSubgroups + gl_SubgroupID;
+		if (piece >= kPieces) break;
+		coopMatStore(sums[i], y_tile, piece / kPiecesDown * kN * VKQ_TILED_ROWS + piece % kPiecesDown * kM, VKQ_TILED_ROWS, gl_CooperativeMatrixLayoutColumnMajor);
 	}
 	barrier();
 	for (uint i = lane; i < VKQ_TILED_ROWS * VKQ_TILED_COLUMNS; i += gl_WorkGroupSize.x) {

@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/half.h"
 #include "quant/codec.h"
+#include "shaders/shader_code.h"
 #include "shaders/shared/product.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +23,9 @@ using namespace vkq::vk;
 
 namespace {
 
-std::vector<TensorType> codedTypes() {
+/// All types; for the variants that differ from another only in how inputs reach the lanes, one of each way of coding (compiling takes the time).
+std::vector<TensorType> codedTypes(std::string_view variant) {
+	if (variant == "software-narrow" || variant == "gpu-plain") return {TensorType::F32, TensorType::BF16, TensorType::Q8_0, TensorType::Q3_K, TensorType::Q5_1, TensorType::Q6_K, TensorType::MXFP4};
 	std::vector<TensorType> types;
 	for (const TypeInfo& info : allTypes())
 		if (info.has_codec) types.push_back(info.type);
@@ -133,9 +136,10 @@ struct ProductTest : testing::TestWithParam<std::string_view> {
 	}
 
 	/// y of one row and one vector, and the bound of its error.
-	static std::pair<double, double> reference(const Weights& w, uint64_t row, std::span<const float> x) {
+	/// Cooperative matrices (`half`) round both factors to 11 bits.
+	static std::pair<double, double> reference(const Weights& w, uint64_t row, std::span<const float> x, bool half = false) {
 		const float* values = w.values.data() + row * w.columns;
-		double sum = 0, magnitude = 0;
+		double sum = 0, magnitude = 0, rounded = 0;
 		for (uint32_t first = 0; first < w.columns; first += 32) {
 			const uint32_t end = std::min(first + 32, w.columns);
 			float low = 0, high = 0;
@@ -145,17 +149,18 @@ struct ProductTest : testing::TestWithParam<std::string_view> {
 			}
 			for (uint32_t k = first; k < end; ++k) {
 				sum += double(values[k]) * x[k];
+				rounded += std::abs(double(values[k]) * x[k]);
 				// Block-coded weights are scale * code + minimum: each term is as large as the block's range.
 				const double term = typeInfo(w.type).quantized ? 2.0 * (double(high) - low) : std::abs(double(values[k]));
 				magnitude += term * std::abs(double(x[k]));
 			}
 		}
 		// Float arithmetic: a chain of `columns` additions, and a handful of roundings before.
-		return {sum, (w.columns + 8) * 0x1p-24 * magnitude + 1e-30};
+		return {sum, (w.columns + 8) * 0x1p-24 * magnitude + (half ? 0x1.01p-10 * rounded : 0) + 1e-30};
 	}
 
-	static void expectProduct(const Weights& w, uint64_t matrix_row, std::span<const float> x, float got, const std::string& where) {
-		const auto [expected, bound] = reference(w, matrix_row, x);
+	static void expectProduct(const Weights& w, uint64_t matrix_row, std::span<const float> x, float got, const std::string& where, bool half = false) {
+		const auto [expected, bound] = reference(w, matrix_row, x, half);
 		EXPECT_LE(std::abs(got - expected), bound) << typeName(w.type) << " " << where << ": " << got << " for " << expected;
 	}
 
@@ -210,10 +215,11 @@ struct ProductTest : testing::TestWithParam<std::string_view> {
 		ASSERT_TRUE(recorded.ok()) << recorded.error().message;
 		ASSERT_TRUE(commands->submitAndWait().ok());
 		const auto used = integer ? dequantize(quantized, x, w.columns) : x;
+		const bool half = kernels.variant.cooperative && !integer && count > 8 && typeInfo(w.type).quantized;
 		for (uint32_t v = 0; v < count; ++v)
 			for (uint32_t row = 0; row < w.rows; ++row) {
 				const float got = accumulate ? out[uint64_t(v) * w.rows + row] - 1.0f : out[uint64_t(v) * w.rows + row];
-				const auto [expected, bound] = reference(w, row, std::span(used).subspan(uint64_t(v) * w.columns, w.columns));
+				const auto [expected, bound] = reference(w, row, std::span(used).subspan(uint64_t(v) * w.columns, w.columns), half);
 				ASSERT_LE(std::abs(got - expected), bound + (accumulate ? (std::abs(expected) + 2) * 0x1p-23 : 0))
 					<< typeName(w.type) << (integer ? " 8 bits" : " floats") << " vector " << v << " row " << row << ": " << got << " for " << expected;
 			}
@@ -235,7 +241,7 @@ std::vector<std::string_view> variantNames() {
 }  // namespace
 
 TEST_P(ProductTest, EveryTypeTimesOneVector) {
-	for (const TensorType type : codedTypes()) {
+	for (const TensorType type : codedTypes(GetParam())) {
 		const Weights w = weights(type, 512, 70);
 		checkMultiply(w, 1, false);
 		if (hasIntegerProduct(type)) checkMultiply(w, 1, true);
@@ -243,7 +249,7 @@ TEST_P(ProductTest, EveryTypeTimesOneVector) {
 }
 
 TEST_P(ProductTest, EveryTypeTimesThreeAndElevenVectors) {
-	for (const TensorType type : codedTypes()) {
+	for (const TensorType type : codedTypes(GetParam())) {
 		const Weights w = weights(type, 256, 37);
 		for (const uint32_t count : {3u, 11u}) {
 			checkMultiply(w, count, false);
@@ -262,7 +268,7 @@ TEST_P(ProductTest, EveryCountOfVectorsUpToNine) {
 
 // More than the tiles of devices with shared memory take at once, and tiles that are not full.
 TEST_P(ProductTest, EveryTypeTimesManyVectors) {
-	for (const TensorType type : codedTypes()) {
+	for (const TensorType type : codedTypes(GetParam())) {
 		const Weights w = weights(type, 256, 69);
 		checkMultiply(w, 67, hasIntegerProduct(type) && kernels.variant.integer_inputs);
 	}
@@ -283,7 +289,7 @@ TEST_P(ProductTest, OddColumnsOfFloats) {
 }
 
 TEST_P(ProductTest, OddCountsOfBlocks) {
-	for (const TensorType type : codedTypes()) {
+	for (const TensorType type : codedTypes(GetParam())) {
 		if (typeInfo(type).block_elements != 32) continue;
 		for (const uint32_t columns : {32u, 96u, 160u, 288u}) {
 			const Weights w = weights(type, columns, 19);
@@ -383,7 +389,8 @@ TEST_P(ProductTest, TokensGoToTheirExperts) {
 		for (uint32_t slot = 0; slot < slots; ++slot)
 			for (uint32_t row = 0; row < rows; ++row)
 				expectProduct(w, uint64_t(chosen[slot]) * rows + row, std::span(used).subspan(uint64_t(slot / slots_per_x) * kColumns, kColumns),
-				              reinterpret_cast<float*>(y.mapped())[uint64_t(slot) * rows + row], "tokens " + std::to_string(c.tokens) + " slot " + std::to_string(slot));
+				              reinterpret_cast<float*>(y.mapped())[uint64_t(slot) * rows + row], "tokens " + std::to_string(c.tokens) + " slot " + std::to_string(slot),
+				              kernels.variant.cooperative && !c.integer && c.tokens > 8);
 	}
 }
 
@@ -423,6 +430,12 @@ TEST(Variant, SoftwareDevicesGetTheSoftwareOne) {
 	EXPECT_EQ(chooseVariant(info, "software").error().code, ErrorCode::kUnsupported);
 	info.kind = DeviceKind::Discrete;
 	info.limits.subgroup = 32;
+	EXPECT_EQ(chooseVariant(info)->name, "gpu");
+	info.cooperative_shapes = {{16, 16, 16, true, true, false}};
+	info.features.cooperative_matrix = info.features.float16 = true;
+	const bool built = !shaderCode(ShaderId::product_cooperative).words.empty();
+	EXPECT_EQ(chooseVariant(info)->name, built ? "gpu-matrix" : "gpu");
+	info.cooperative_shapes = {{16, 16, 16, true, false, true}};   // half-precision sums do not do
 	EXPECT_EQ(chooseVariant(info)->name, "gpu");
 	info.features.subgroup_ballot = false;
 	EXPECT_EQ(chooseVariant(info)->name, "gpu-plain");
