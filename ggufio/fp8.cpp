@@ -7,27 +7,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
-#include <optional>
 
 namespace vkq {
 
 namespace {
 
 constexpr uint64_t kUsualBlock = 128;
-
-std::array<float, 256> makeE4m3Values() {
-	std::array<float, 256> values{};
-	for (uint32_t code = 0; code < 256; ++code) {
-		const uint32_t exponent = (code >> 3) & 15, mantissa = code & 7;
-		float magnitude = exponent == 0 ? std::ldexp(float(mantissa), -9) : std::ldexp(float(8 + mantissa), int(exponent) - 10);
-		if (exponent == 15 && mantissa == 7) magnitude = std::numeric_limits<float>::quiet_NaN();
-		values[code] = code & 0x80 ? -magnitude : magnitude;
-	}
-	return values;
-}
 
 Result<std::vector<float>> readFloats(const SafetensorsFile& file, const SafetensorsTensor& tensor) {
 	std::vector<std::byte> bytes(tensor.bytes);
@@ -50,11 +36,6 @@ Result<std::vector<float>> readFloats(const SafetensorsFile& file, const Safeten
 }
 
 }  // namespace
-
-const std::array<float, 256>& e4m3Values() {
-	static const std::array<float, 256> values = makeE4m3Values();
-	return values;
-}
 
 Result<Fp8Scales> readFp8Scales(const SafetensorsFile& file, const SafetensorsTensor& scale, const SafetensorsTensor& weight,
                                 std::array<uint64_t, 2> block) {
@@ -92,10 +73,10 @@ Result<Fp8Scales> readFp8Scales(const SafetensorsFile& file, const SafetensorsTe
 }
 
 void decodeFp8Row(std::span<const std::byte> bytes, std::span<const float> scales, uint64_t block_columns, float* out) {
-	const std::array<float, 256>& e4m3 = e4m3Values();
 	for (size_t begin = 0, block = 0; begin < bytes.size(); begin += block_columns, ++block) {
 		const size_t end = std::min<uint64_t>(bytes.size(), begin + block_columns);
-		for (size_t i = begin; i < end; ++i) out[i] = e4m3[size_t(bytes[i])] * scales[block];
+		const float scale = scales[block];
+		for (size_t i = begin; i < end; ++i) out[i] = e4m3ToFloat(uint8_t(bytes[i])) * scale;
 	}
 }
 

@@ -8,14 +8,21 @@
 #include "ggufio/safetensors.h"
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace vkq {
 
-/// e4m3() of every byte; 0x7f and 0xff are NaN.
-const std::array<float, 256>& e4m3Values();
+/// The value of a code; 0x7f and 0xff are NaN. Masks instead of branches or a table: loops over it become vector code.
+inline float e4m3ToFloat(uint8_t code) {
+	const uint32_t magnitude = code & 0x7f, sign = uint32_t(code & 0x80) << 24;
+	const uint32_t normal = (magnitude << 20) + (120u << 23);   // the exponent's bias becomes 127
+	const uint32_t subnormal = std::bit_cast<uint32_t>(float(int32_t(magnitude)) * 0x1p-9f);
+	const uint32_t is_subnormal = 0u - uint32_t(magnitude < 8), is_nan = 0u - uint32_t(magnitude == 0x7f);
+	return std::bit_cast<float>(sign | (subnormal & is_subnormal) | (normal & ~is_subnormal) | (0x7fc00000u & is_nan));
+}
 
 /// The scales of one tensor, brought to one form: a grid for every matrix.
 struct Fp8Scales {

@@ -91,8 +91,9 @@ std::string plainName(std::string_view stored, bool bare) {
 }
 
 bool isLeftOut(std::string_view name) {
-	constexpr std::array<std::string_view, 9> kEnds{".rotary_emb.inv_freq", ".masked_bias",  ".attention.bias", ".input_scale",   ".activation_scale",
-	                                                "_activation_scale",    "_input_scale",  ".k_scale",        ".v_scale"};
+	constexpr std::array<std::string_view, 11> kEnds{".rotary_emb.inv_freq", ".masked_bias",      ".attention.bias", ".input_scale",
+	                                                 "_input_scale",         ".input_scale_ub",   ".output_scale",   ".k_scale",
+	                                                 ".v_scale",             ".activation_scale", "_activation_scale"};
 	constexpr std::array<std::string_view, 6> kFronts{"vision_tower.", "model.vision_tower.",  "multi_modal_projector.", "model.multi_modal_projector.",
 	                                                  "visual.",       "model.visual."};
 	return std::any_of(kEnds.begin(), kEnds.end(), [&](std::string_view end) { return name.ends_with(end); }) ||
