@@ -1,6 +1,7 @@
 #include "tools/vkinfo_devices.h"
 
 #include "core/units.h"
+#include "kernels/variant.h"
 #include "vk/device_info.h"
 
 #include <fmt/format.h>
@@ -70,6 +71,12 @@ void printText(const DeviceInfo& device) {
 	fmt::print("   lacks      {}\n", lacks.empty() ? "-" : lacks);
 	for (const auto& shape : device.cooperative_shapes)
 		fmt::print("   matrix     {} x {} x {}, {} in, {} out\n", shape.m, shape.n, shape.k, shape.float16_in ? "float16" : "other", shape.float32_out ? "float32" : shape.float16_out ? "float16" : "other");
+	const auto chosen = chooseVariant(device);
+	for (const Variant& variant : allVariants()) {
+		const std::string rejection = variantRejection(variant, device);
+		const bool own = chosen && chosen->name == variant.name;
+		fmt::print("   kernels    {}{}: {}\n", variant.name, own ? " (used)" : "", rejection.empty() ? std::string(variant.description) : "not here: " + rejection);
+	}
 	if (!device.usable()) fmt::print("   NOT USABLE {}\n", fmt::join(device.rejections, "; "));
 }
 
@@ -87,6 +94,10 @@ nlohmann::ordered_json toJson(const DeviceInfo& device) {
 	for (const vk::HeapInfo& heap : device.heaps)
 		json["heaps"].push_back({{"bytes", heap.bytes}, {"budget", heap.budget}, {"used", heap.used}, {"device_local", heap.device_local}, {"host_visible", heap.host_visible}});
 	for (const Feature& feature : kFeatures) json["features"][feature.name] = device.features.*feature.present;
+	const auto chosen = chooseVariant(device);
+	json["kernels"] = chosen ? nlohmann::ordered_json(chosen->name) : nlohmann::ordered_json(nullptr);
+	for (const Variant& variant : allVariants())
+		json["kernel_variants"].push_back({{"name", variant.name}, {"description", variant.description}, {"rejection", variantRejection(variant, device)}});
 	const vk::DeviceLimits& limits = device.limits;
 	json["limits"] = {{"storage_range", limits.storage_range},
 	                  {"allocation", limits.allocation},
