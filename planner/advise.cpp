@@ -15,6 +15,7 @@ Result<Candidate> makeCandidate(const AdviceRequest& request, std::string type, 
 	candidate.file_bytes = dataBytes(tensors);
 	candidate.bits_per_weight = bitsPerWeight(tensors);
 	candidate.quality = publishedQuality(candidate.type);
+	if (const auto measured = request.measured.find(candidate.type); measured != request.measured.end()) candidate.measured = measured->second;
 	candidate.request = request.base;
 	candidate.request.tensors = std::move(tensors);
 	candidate.request.k_type = k_type;
@@ -49,7 +50,10 @@ std::string reasonFor(const Candidate& best, Goal goal) {
 	switch (goal) {
 		case Goal::Quality:
 			if (best.plan.offloaded_weight_bytes) {
-				return fmt::format("nothing fits without the host; {} leaves {} of weights there: {}", best.type, formatBytes(best.plan.offloaded_weight_bytes), runsOn(best));
+				const DeviceSpec& device = best.request.devices[best.plan.layers.back().device];
+				return fmt::format("nothing fits without the host; {} leaves {} of weights there, which cost {} a token over a bus of {:.0f} GB/s: {}", best.type,
+				                   formatBytes(best.plan.offloaded_weight_bytes), formatSeconds(double(best.plan.offloaded_weight_bytes) / device.host_bandwidth),
+				                   device.host_bandwidth * 1e-9, runsOn(best));
 			}
 			return fmt::format("{} is the best type that fits {} tokens of {} cache: {} on {}", best.type, formatExact(best.request.context), cache,
 			                   formatBytes(best.totalBytes()), runsOn(best));
@@ -120,6 +124,22 @@ Result<Advice> advise(const AdviceRequest& request) {
 		advice.why = fmt::format("nothing fits {} tokens; {} comes closest: {}", formatExact(request.base.context), smallest.type, smallest.plan.reason);
 	}
 	return advice;
+}
+
+std::vector<Alternative> alternativesOf(const Candidate& candidate) {
+	std::vector<Alternative> alternatives;
+	const std::vector<DeviceSpec>& devices = candidate.request.devices;
+	if (devices.size() < 2) return alternatives;
+	for (const DeviceSpec& device : devices) {
+		Request alone = candidate.request;
+		alone.devices = {device};
+		auto plan = solve(alone);
+		if (!plan) continue;   // cannot be: it is the same request on a part of its devices
+		const auto speed = expectedSpeed(alone, *plan);
+		alternatives.push_back({device.name + " alone", std::move(*plan), speed});
+	}
+	alternatives.push_back({"all of them", candidate.plan, candidate.speed});
+	return alternatives;
 }
 
 }  // namespace vkq

@@ -6,6 +6,7 @@
 #include "planner/solve.h"
 #include "planner/speed.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct AdviceRequest {
 	std::vector<FileTypeInfo> types;           // to be considered, any order
 	std::optional<std::string> as_is;          // the source's own file type, when it is quantized already: the only candidate then
 	std::vector<TensorType> cache_types;       // K and V alike; empty: base.k_type and base.v_type only
+	std::map<std::string, MeasuredQuality> measured;   // by file type; shown in place of the published figures
 	Goal goal = Goal::Quality;
 };
 
@@ -35,6 +37,7 @@ struct Candidate {
 	uint64_t file_bytes = 0;                   // tensor data of the file
 	double bits_per_weight = 0;
 	const PublishedQuality* quality = nullptr; // may be null
+	std::optional<MeasuredQuality> measured;
 	Request request;                           // what was solved
 	Plan plan;
 	uint32_t max_context = 0;                  // tokens, at most the trained context; 0: not even the shortest fits
@@ -53,5 +56,15 @@ struct Advice {
 };
 
 Result<Advice> advise(const AdviceRequest& request);
+
+/// The candidate laid out in another way, to compare with.
+struct Alternative {
+	std::string name;                          // "GPU 0 alone", "all of them"
+	Plan plan;
+	std::optional<Speed> speed;
+};
+
+/// With several devices: each alone, then all together. Empty with one.
+std::vector<Alternative> alternativesOf(const Candidate& candidate);
 
 }  // namespace vkq

@@ -32,6 +32,7 @@ constexpr KnownGpu kGpus[] = {
 	{"Intel Arc B580", 12, 456}, {"Intel Arc B570", 10, 380}, {"Intel Arc A770 16GB", 16, 560}, {"Intel Arc A750", 8, 512}, {"Intel Arc A380", 6, 186},
 	{"Radeon 780M", 0, 89.6, true}, {"Radeon 890M", 0, 120, true}, {"Ryzen AI Max+ 395", 0, 256, true}, {"Steam Deck", 0, 88, true},
 	{"Intel Iris Xe", 0, 68.3, true}, {"Intel Arc 140V", 0, 136.5, true},
+	{"Adreno 750", 0, 76.8, true}, {"Immortalis-G720", 0, 76.8, true},
 	{"Apple M1", 0, 68.3, true}, {"Apple M2", 0, 100, true}, {"Apple M2 Max", 0, 400, true}, {"Apple M3 Ultra", 0, 819, true},
 	{"Apple M4", 0, 120, true}, {"Apple M4 Pro", 0, 273, true}, {"Apple M4 Max", 0, 546, true},
 };

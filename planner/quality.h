@@ -18,6 +18,12 @@ inline constexpr std::string_view kLossSource = "llama.cpp, help of llama-quanti
 inline constexpr std::string_view kDivergenceSource = "llama.cpp pull request 6936: Llama 3 8B, no importance matrix";
 inline constexpr double kPublishedBasePerplexity = 6.2332;
 
+/// Measured on the model itself (vkeval kld --json).
+struct MeasuredQuality {
+	double perplexity_ratio = 1;                    // of the original's
+	double mean_divergence = 0;
+};
+
 /// Best first: the order of preference.
 std::span<const PublishedQuality> qualityOrder();
 

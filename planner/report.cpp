@@ -22,7 +22,9 @@ std::string cacheName(const Candidate& c) {
 	return name;
 }
 
-std::string lossText(const PublishedQuality* quality) {
+std::string lossText(const Candidate& c) {
+	if (c.measured) return fmt::format("{:+.2f} %*", 100.0 * (c.measured->perplexity_ratio - 1));
+	const PublishedQuality* quality = c.quality;
 	if (!quality || !quality->perplexity_increase) return "-";
 	if (*quality->perplexity_increase == 0) return "0";
 	return fmt::format("+{:.1f} %", 100.0 * *quality->perplexity_increase / kPublishedBasePerplexity);
@@ -98,12 +100,28 @@ std::string adviceTable(const Advice& advice) {
 	if (speeds) rows.front().push_back("tokens/s");
 	for (const Candidate& c : advice.candidates) {
 		const uint64_t weights = c.plan.weight_bytes + c.plan.offloaded_weight_bytes;
-		rows.push_back({c.type, cacheName(c), formatBytes(c.file_bytes), fmt::format("{:.2f}", c.bits_per_weight), lossText(c.quality), formatBytes(weights),
+		rows.push_back({c.type, cacheName(c), formatBytes(c.file_bytes), fmt::format("{:.2f}", c.bits_per_weight), lossText(c), formatBytes(weights),
 		                formatBytes(c.kvBytes()), formatBytes(c.workspaceBytes()), formatBytes(c.totalBytes()), fitText(c),
 		                c.max_context ? formatExact(c.max_context) : "-"});
 		if (speeds) rows.back().push_back(c.speed ? fmt::format("{:.{}f}", c.speed->full_context, c.speed->full_context < 10 ? 1 : 0) : "-");
 	}
-	return table(rows, 2);
+	const bool measured = std::any_of(advice.candidates.begin(), advice.candidates.end(), [](const Candidate& c) { return c.measured.has_value(); });
+	return table(rows, 2) + fmt::format("\nloss: perplexity, {}{}\n", kLossSource, measured ? "; * measured on this model" : "");
+}
+
+std::string alternativesText(const Candidate& candidate) {
+	std::string text;
+	for (const Alternative& a : alternativesOf(candidate)) {
+		text += fmt::format("{}: ", a.name);
+		if (!a.plan.fits) text += a.plan.missing ? fmt::format("{} are missing", formatBytes(a.plan.missing)) : a.plan.reason;
+		else if (a.speed) text += fmt::format("{:.0f} tokens/s expected", a.speed->full_context);
+		else text += "fits";
+		uint32_t offloaded = a.plan.output_offloaded;
+		for (const LayerRange& range : a.plan.layers) offloaded += range.offloaded;
+		if (a.plan.fits && offloaded) text += fmt::format(", {} of weights read from host memory", formatBytes(a.plan.offloaded_weight_bytes));
+		text += "\n";
+	}
+	return text;
 }
 
 std::string recommendationLine(const Advice& advice) {
@@ -231,6 +249,8 @@ nlohmann::ordered_json adviceJson(const Advice& advice) {
 		entry["bits_per_weight"] = c.bits_per_weight;
 		const bool published = c.quality && c.quality->perplexity_increase;
 		entry["published_perplexity_increase"] = nothingOr(published, published ? *c.quality->perplexity_increase : 0);
+		entry["measured"] = c.measured ? nlohmann::ordered_json{{"perplexity_ratio", c.measured->perplexity_ratio}, {"mean_kld", c.measured->mean_divergence}}
+		                               : nlohmann::ordered_json(nullptr);
 		entry["total_bytes"] = c.totalBytes();
 		entry["max_context"] = c.max_context;
 		entry["tokens_per_second"] = c.speed ? nlohmann::ordered_json{{"empty_context", c.speed->empty_context}, {"full_context", c.speed->full_context}}
@@ -242,6 +262,13 @@ nlohmann::ordered_json adviceJson(const Advice& advice) {
 	json["recommended"] = advice.recommended ? nlohmann::ordered_json(advice.candidates[*advice.recommended].type) : nlohmann::ordered_json(nullptr);
 	json["recommended_index"] = advice.recommended ? nlohmann::ordered_json(*advice.recommended) : nlohmann::ordered_json(nullptr);
 	json["why"] = advice.why;
+	json["alternatives"] = nlohmann::ordered_json::array();
+	if (advice.recommended) {
+		for (const Alternative& a : alternativesOf(advice.candidates[*advice.recommended])) {
+			json["alternatives"].push_back({{"name", a.name}, {"fits", a.plan.fits}, {"missing_bytes", a.plan.missing},
+			                                {"tokens_per_second", a.speed ? nlohmann::ordered_json(a.speed->full_context) : nlohmann::ordered_json(nullptr)}});
+		}
+	}
 	if (!advice.recommended) {
 		const Candidate& smallest = advice.candidates[advice.smallest];
 		json["smallest"] = {{"type", smallest.type}, {"total_bytes", smallest.totalBytes()}, {"missing_bytes", smallest.plan.missing}};

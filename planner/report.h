@@ -18,6 +18,9 @@ std::string recommendationLine(const Advice& advice);
 /// A bar for every heap that the plan uses: what takes how much of it.
 std::string heapBars(const Request& request, const Plan& plan);
 
+/// A line for each other way to lay the candidate out; empty with one device.
+std::string alternativesText(const Candidate& candidate);
+
 /// Where the bytes come from, step by step.
 std::string explain(const Candidate& candidate);
 

@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <fstream>
+#include <map>
 
 using namespace vkq;
 using namespace vkq::tools;
@@ -25,6 +27,7 @@ struct Arguments {
 	ModelArguments model;
 	DeviceArguments device;
 	std::string context, kv, k_type, v_type, types{kDefaultTypes}, goal = "quality", overhead, runtime;
+	std::vector<std::string> measured;
 	uint32_t batch = 512;
 	bool offload = false, explain = false, json = false;
 };
@@ -49,6 +52,7 @@ std::optional<int> parse(Arguments& a, int argc, char** argv) {
 	app.add_option("--types", a.types, "file types to consider")->type_name("TYPE,..")->capture_default_str();
 	app.add_option("--goal", a.goal, "quality: best type that fits; context: longest context; speed: most tokens/s")
 		->check(CLI::IsMember({"quality", "context", "speed"}))->capture_default_str();
+	app.add_option("--measured", a.measured, "quality measured on this model, in place of the published: TYPE=FILE, FILE from vkeval kld --json")->type_name("TYPE=FILE");
 	app.add_flag("--offload", a.offload, "layers that do not fit may stay in host memory, read over the bus");
 	app.add_option("--host", a.device.host, "host memory that may be used (default: what is free on this machine; no limit with --vram or --gpu)")->type_name("SIZE");
 	app.add_option("--runtime", a.runtime, "whose memory to predict")->check(CLI::IsMember({"vkrun", "llama.cpp"}))->default_str("vkrun");
@@ -135,6 +139,25 @@ int thumb(const Arguments& a, const PlannedModel& model, const Target& target) {
 	return answer.recommended ? kDone : kPlanDoesNotFit;
 }
 
+Result<std::map<std::string, MeasuredQuality>> readMeasured(const std::vector<std::string>& arguments) {
+	std::map<std::string, MeasuredQuality> measured;
+	for (const std::string& argument : arguments) {
+		const size_t equals = argument.find('=');
+		const FileTypeInfo* type = findFileType(argument.substr(0, equals));
+		if (equals == std::string::npos || !type) {
+			return fail(ErrorCode::kUsage, fmt::format("--measured: '{}' is not of the form TYPE=FILE", argument), "for example --measured Q4_K_M=kld.json");
+		}
+		const std::string path = argument.substr(equals + 1);
+		std::ifstream file(path);
+		if (!file) return fail(ErrorCode::kNotFound, fmt::format("{} cannot be read", path));
+		const Json json = Json::parse(file, nullptr, false);
+		const bool complete = json.is_object() && json.contains("perplexity_ratio") && json["perplexity_ratio"].is_number() && json.contains("mean_kld") && json["mean_kld"].is_number();
+		if (!complete) return fail(ErrorCode::kMalformed, fmt::format("{} is no result of vkeval kld --json", path));
+		measured[std::string(type->name)] = {json["perplexity_ratio"].get<double>(), json["mean_kld"].get<double>()};
+	}
+	return measured;
+}
+
 Result<AdviceRequest> makeRequest(const Arguments& a, const PlannedModel& model, const Target& target) {
 	AdviceRequest request;
 	const auto context = parseContext(a.context, model);
@@ -159,6 +182,9 @@ Result<AdviceRequest> makeRequest(const Arguments& a, const PlannedModel& model,
 	request.source = model.tensors;
 	request.types = std::move(*types);
 	request.as_is = model.quantized_as;
+	auto measured = readMeasured(a.measured);
+	if (!measured) return measured.error();
+	request.measured = std::move(*measured);
 	request.goal = a.goal == "context" ? Goal::Context : a.goal == "speed" ? Goal::Speed : Goal::Quality;
 	if (request.goal != Goal::Quality && a.kv.empty() && a.k_type.empty() && a.v_type.empty() && model.hyperparameters.head_dim % 32 == 0) {
 		request.cache_types = {TensorType::F16, TensorType::Q8_0, TensorType::Q4_0};
@@ -196,9 +222,9 @@ int advice(const Arguments& a, const PlannedModel& model, const Target& target) 
 		printJson(json);
 	} else {
 		fmt::print("{}{}\n", heading(model, *request), adviceTable(*answer));
-		fmt::print("loss: perplexity, {}\n\n", kLossSource);
 		if (a.explain) fmt::print("{}\n", explain(shown));
-		fmt::print("{}\n{}\n{}", heapBars(shown.request, shown.plan), answer->why, recommendationLine(*answer));
+		const std::string alternatives = alternativesText(shown);
+		fmt::print("{}\n{}{}{}\n{}", heapBars(shown.request, shown.plan), alternatives, alternatives.empty() ? "" : "\n", answer->why, recommendationLine(*answer));
 	}
 	return answer->recommended ? kDone : kPlanDoesNotFit;
 }
