@@ -1,4 +1,5 @@
 #include "run_tool.h"
+#include "tests/temp_folder.h"
 
 #include <nlohmann/json.hpp>
 
@@ -117,6 +118,38 @@ TEST(Vkplan, RefusesBadInputWithASentenceAndExitCode2) {
 		EXPECT_NE(result.firstError().find(call.says), std::string::npos) << testing::PrintToString(call.arguments) << result.err;
 		EXPECT_TRUE(result.out.empty()) << result.out;
 	}
+}
+
+TEST(Vkplan, LoadsNoVulkanWhenMemoryIsNamed) {
+	const ToolResult result = runTool("vkplan", {"--vram", "8", "--params", "7"}, {.environment = {{"LD_DEBUG", "libs"}}});
+	EXPECT_EQ(result.code, 0);
+	EXPECT_NE(result.err.find("libc.so"), std::string::npos) << "the loader's trace is there";
+	EXPECT_EQ(result.err.find("libvulkan"), std::string::npos);
+}
+
+TEST(Vkplan, PlansAHuggingFaceFolder) {
+	const Json answer = json({std::string(VKQ_SOURCE_DIR) + "/models/orator-6m", "--vram", "1"});
+	EXPECT_EQ(answer["model"]["parameters"], 5770496);
+	EXPECT_EQ(answer["recommended"], "F16");
+}
+
+TEST(Vkplan, ComparesOneDeviceWithAll) {
+	const Json answer = json({"--gpu", "RTX 3090,RTX 3060", "--params", "32", "--types", "Q8_0"});
+	ASSERT_EQ(answer["alternatives"].size(), 3u);
+	EXPECT_FALSE(answer["alternatives"][0]["fits"]);
+	EXPECT_GT(answer["alternatives"][0]["missing_bytes"].get<uint64_t>(), 0u);
+	EXPECT_TRUE(answer["alternatives"][2]["fits"]);
+	EXPECT_GT(answer["alternatives"][2]["tokens_per_second"].get<double>(), 5);
+}
+
+TEST(Vkplan, ShowsQualityThatWasMeasured) {
+	const TempFolder folder;
+	std::ofstream(folder / "kld.json") << R"({"perplexity_ratio": 1.0375, "mean_kld": 0.02})";
+	std::ofstream(folder / "other.json") << R"({"seconds": 3})";
+	const ToolResult result = runTool("vkplan", {"--vram", "8", "--params", "7", "--measured", "Q4_K_M=kld.json"}, {.folder = folder.path()});
+	EXPECT_NE(result.out.find("+3.75 %*"), std::string::npos) << result.out;
+	EXPECT_EQ(runTool("vkplan", {"--vram", "8", "--params", "7", "--measured", "Q4_K_M=other.json"}, {.folder = folder.path()}).code, 1);
+	EXPECT_EQ(runTool("vkplan", {"--vram", "8", "--params", "7", "--measured", "kld.json"}, {.folder = folder.path()}).code, 2);
 }
 
 TEST(Vkplan, SaysWhichFileIsMissing) {
