@@ -411,6 +411,65 @@ TEST_P(ProductTest, PiecesMayBePartsOfAnExpert) {
 			expectProduct(w, uint64_t(chosen[slot]) * w.rows + row, std::span(x).subspan(slot * 64, 64), reinterpret_cast<float*>(y.mapped())[slot * w.rows + row], "part");
 }
 
+// Larger than one binding of the smallest devices (128 MiB): pages that are never written stay zero and cost nothing.
+TEST_P(ProductTest, MatricesBeyondOneBinding) {
+	if (GetParam() != "software" && GetParam() != "gpu") GTEST_SKIP() << "the same addresses as another variant's";
+	constexpr uint32_t kColumns = 4096, kRows = 40000, kPiece = 14016;
+	Matrix matrix{TensorType::F16, kColumns, kRows, 1, {}};
+	std::vector<Buffer> buffers;
+	const std::vector<uint32_t> marked{0, kPiece - 1, kPiece, 30001, kRows - 1};
+	for (uint64_t first = 0; first < kRows; first += kPiece) {
+		const uint64_t count = std::min<uint64_t>(kPiece, kRows - first);
+		const uint32_t interleave = kernels.variant.interleave;
+		const auto layout = deviceLayout(TensorType::F16, kColumns, count, interleave);
+		ASSERT_TRUE(layout);
+		auto buffer = Buffer::create(*device, layout->bytes, MemoryUse::Upload);
+		if (!buffer) GTEST_SKIP() << buffer.error().message;
+		for (const uint32_t row : marked) {
+			if (row < first || row >= first + count) continue;
+			const uint64_t in_piece = row - first, last_word = layout->row_words[0] - 1;
+			const uint64_t word = (in_piece / interleave * layout->row_words[0] + last_word) * interleave + in_piece % interleave;
+			const uint16_t pair[2] = {0, floatToHalf(float(row % 1000 + 1))};
+			std::memcpy(buffer->mapped() + word * 4, pair, 4);
+		}
+		matrix.pieces.push_back({*buffer, first, count});
+		buffers.push_back(std::move(*buffer));
+	}
+	const Buffer x = upload<float>(std::vector<float>(kColumns, 1.0f));
+	Buffer y = download(kRows * 4);
+	auto commands = CommandBuffer::create(*device);
+	ASSERT_TRUE(commands.ok() && commands->begin().ok());
+	ASSERT_TRUE(multiply(kernels, *commands, matrix, {x}, 1, {y}).ok());
+	ASSERT_TRUE(commands->submitAndWait().ok());
+	const auto* out = reinterpret_cast<const float*>(y.mapped());
+	for (uint32_t row = 0; row < kRows; ++row) {
+		const bool is_marked = std::find(marked.begin(), marked.end(), row) != marked.end();
+		ASSERT_EQ(out[row], is_marked ? float(row % 1000 + 1) : 0.0f) << row;
+	}
+}
+
+// The last expert of a tensor of 590 GB, of which only that expert's piece is there.
+TEST_P(ProductTest, PiecesFarBeyondFourGiB) {
+	constexpr uint32_t kExperts = 4000;
+	constexpr uint32_t kExpertRows = 1000000;
+	const uint32_t rows = kernels.variant.interleave * 2;
+	const Weights w = weights(TensorType::Q4_K, 256, rows);
+	// The piece holds the expert's first rows.
+	Matrix matrix{TensorType::Q4_K, 256, kExpertRows, kExperts, {{w.buffers[0], uint64_t(kExperts - 1) * kExpertRows, rows}}};
+	const std::vector<uint32_t> chosen{kExperts - 1, 7};
+	const auto x = randomVectors(2 * 256, random);
+	const Buffer x_buffer = upload<float>(x), chosen_buffer = upload<uint32_t>(chosen);
+	Buffer y = download(2ull * kExpertRows * 4);
+	auto* out = reinterpret_cast<float*>(y.mapped());
+	out[kExpertRows] = -1.0f;
+	auto commands = CommandBuffer::create(*device);
+	ASSERT_TRUE(commands.ok() && commands->begin().ok());
+	ASSERT_TRUE(multiplyExperts(kernels, *commands, matrix, {chosen_buffer, chosen_buffer, 2, 1}, {x_buffer}, 1, {y}).ok());
+	ASSERT_TRUE(commands->submitAndWait().ok());
+	for (uint32_t row = 0; row < rows; ++row) expectProduct(w, row, std::span(x).first(256), out[row], "far");
+	EXPECT_EQ(out[kExpertRows], -1.0f) << "an expert that this piece does not hold";
+}
+
 INSTANTIATE_TEST_SUITE_P(Variants, ProductTest, testing::ValuesIn(variantNames()), variantTestName);
 
 TEST(Variant, NamesAreUnique) {
