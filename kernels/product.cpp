@@ -31,7 +31,8 @@ Cut chooseCut(const Variant& variant, TensorType type, bool integer, uint64_t ro
 	}
 	Cut cut{integer ? ShaderId::product_integer : ShaderId::product};
 	cut.lane_columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
-	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && rows >= 2048 ? 8 : 4;
+	const bool table = deviceCoding(type).table != VKQ_TABLE_NONE;   // long code: eight rows of it take the driver's compiler seconds
+	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && !table && rows >= 2048 ? 8 : 4;
 	cut.rows = variant.interleave * cut.lane_rows;
 	cut.columns = cut.lane_columns;
 	return cut;
