@@ -78,11 +78,11 @@ Result<std::map<std::string, std::string>> readIndex(const fs::path& path) {
 }
 
 Error noWeights(const fs::path& folder) {
-	std::error_code ignored;
+	std::error_code failed;
 	std::string hint = "give a folder with config.json and model.safetensors, or a GGUF file";
-	for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-		const std::string name = entry.path().filename().string();
-		if (name.ends_with(".gguf")) hint = "give the GGUF file itself: " + entry.path().string();
+	for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
+		const std::string name = entry->path().filename().string();
+		if (name.ends_with(".gguf")) hint = "give the GGUF file itself: " + entry->path().string();
 		if ((name.ends_with(".bin") && name.starts_with("pytorch_model")) || name.ends_with(".pth"))
 			hint = "PyTorch pickles can run code and are not read: download the .safetensors files of the model";
 	}

@@ -120,8 +120,10 @@ void appendSampling(const Json& generation_config, Metadata& metadata) {
 	constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNumbers{
 	    {{"top_p", "top_p"}, {"min_p", "min_p"}, {"temperature", "temp"}, {"penalty_repeat", "penalty_repeat"}}};
 	for (const auto& [name, key] : kNumbers) {
-		if (const Json* value = member(generation_config, name); value && value->is_number())
-			metadata.set(fmt::format("general.sampling.{}", key), value->get<float>());
+		const Json* value = member(generation_config, name);
+		if (!value || !value->is_number()) continue;
+		if (const double number = value->get<double>(); number >= 0.0 && number <= 1e6)
+			metadata.set(fmt::format("general.sampling.{}", key), float(number));
 	}
 }
 

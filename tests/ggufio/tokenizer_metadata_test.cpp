@@ -206,6 +206,9 @@ TEST(TokenizerMetadata, FindsSpecialTokensInTheOrderOfTheFiles) {
 	EXPECT_EQ(generation.metadata.signedInt("general.sampling.top_k"), 20);
 	EXPECT_EQ(generation.metadata.number("general.sampling.temp"), 0.5);
 
+	EXPECT_FALSE(Tokenized({{"tokenizer.json", tokenizer.dump()}, {"generation_config.json", R"({"temperature": 1e300})"}}, 16)
+	                 .metadata.contains("general.sampling.temp"));
+
 	EXPECT_FALSE(Tokenized({{"tokenizer.json", tokenizer.dump()}}, 16, "llama", {{"bos_token_id", 99}}).id("bos"));
 	EXPECT_FALSE(Tokenized({{"tokenizer.json", tokenizer.dump()}}, 16, "llama", {{"bos_token_id", "x"}}).id("bos"));
 }
