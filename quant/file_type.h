@@ -19,8 +19,8 @@ enum class FileType : uint32_t {
 /// A file type, or one of the `_L` mixtures that people know, which are a file type with two overrides.
 struct FileTypeInfo {
 	std::string_view name;                       // "Q4_K_M"
-	FileType file_type;
-	TensorType base;                             // the type of most tensors
+	FileType file_type{};
+	TensorType base{};                             // the type of most tensors
 	std::optional<TensorType> output_type;       // Q4_K_L, Q5_K_L: Q8_0
 	std::optional<TensorType> embedding_type;
 	std::string_view description;                // one short line for --help

@@ -27,6 +27,12 @@ Result<const Encoder*> EncoderSet::get(TensorType to, TensorType from, bool impo
 	return static_cast<const Encoder*>(&encoders_.emplace(key, std::move(encoder)).first->second);
 }
 
+Result<const Decoder*> DecoderSet::get(TensorType type) {
+	if (const auto found = decoders_.find(type); found != decoders_.end()) return static_cast<const Decoder*>(&found->second);
+	VKQ_TRY(Decoder decoder, Decoder::create(device_, type));
+	return static_cast<const Decoder*>(&decoders_.emplace(type, std::move(decoder)).first->second);
+}
+
 Result<DeviceSlot> DeviceSlot::create(vk::Device& device) {
 	VKQ_TRY(vk::CommandBuffer commands, vk::CommandBuffer::create(device));
 	return DeviceSlot(device, std::move(commands));
@@ -125,6 +131,22 @@ Result<uint64_t> DeviceSlot::wait() {
 		repaired += blocks;
 	}
 	return repaired;
+}
+
+Result<const float*> DeviceSlot::decode(size_t index, DecoderSet& decoders) {
+	assert(!commands_.inFlight());
+	const Part& part = parts_[index];
+	VKQ_TRY(const Decoder* decoder, decoders.get(part.encoder->target()));
+	const uint64_t elements = source_.rows * source_.row_elements;
+	VKQ_CHECK(grow(*device_, decoded_, elements * sizeof(float), vk::MemoryUse::Download));
+	DecodeSlab slab;
+	slab.blocks = vk::BufferView(download_, part.output_offset, part.output_bytes + kSlack);   // as repaired: the host's view of it
+	slab.output = decoded_;
+	slab.elements = elements;
+	VKQ_CHECK(commands_.begin());
+	decoder->record(commands_, slab);
+	VKQ_CHECK(commands_.submitAndWait());
+	return reinterpret_cast<const float*>(decoded_.mapped());
 }
 
 Bytes DeviceSlot::encoded(size_t index) const { return {download_.mapped() + parts_[index].output_offset, parts_[index].output_bytes}; }

@@ -6,6 +6,7 @@
 
 #include "core/bytes.h"
 #include "core/result.h"
+#include "kernels/decoder.h"
 #include "kernels/encoder.h"
 #include "quantize/host_encoder.h"
 #include "vk/commands.h"
@@ -38,6 +39,17 @@ private:
 	std::map<std::tuple<TensorType, TensorType, bool>, Encoder> encoders_;
 };
 
+/// The same for decoders.
+class DecoderSet {
+public:
+	explicit DecoderSet(vk::Device& device) : device_(device) {}
+	Result<const Decoder*> get(TensorType type);
+
+private:
+	vk::Device& device_;
+	std::map<TensorType, Decoder> decoders_;
+};
+
 class DeviceSlot {
 public:
 	static Result<DeviceSlot> create(vk::Device& device);
@@ -55,6 +67,9 @@ public:
 
 	/// The bytes of encoding `index`, until the next setSource().
 	Bytes encoded(size_t index) const;
+
+	/// Decodes encoding `index` on the device, after wait(): rows * row_elements floats, until the next call.
+	Result<const float*> decode(size_t index, DecoderSet& decoders);
 
 	const RowBlock& source() const { return source_; }
 
@@ -77,7 +92,7 @@ private:
 
 	vk::Device* device_;
 	RowBlock source_{};
-	vk::Buffer upload_, imported_, notes_, importance_, download_;
+	vk::Buffer upload_, imported_, notes_, importance_, download_, decoded_;
 	vk::Buffer device_source_, device_output_;   // only where memory is not unified
 	uint64_t source_offset_ = 0;                 // of the rows in what the device reads
 	std::vector<Part> parts_;

@@ -37,10 +37,21 @@ private:
 	std::map<uint32_t, uint32_t> renumbered_;
 };
 
+/// What a copy says of itself: the source's word, or else the file type of which most of its bytes are.
+uint32_t copiedFileType(const ModelSource& source) {
+	if (const auto said = source.metadata().unsignedInt("general.file_type")) return uint32_t(*said);
+	std::map<TensorType, uint64_t> bytes;
+	for (const TensorInfo& tensor : source.tensors()) bytes[tensor.type] += tensor.bytes;
+	const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+	for (const FileTypeInfo& info : allFileTypes())
+		if (most != bytes.end() && info.base == most->first) return uint32_t(info.file_type);
+	return uint32_t(FileType::F16);
+}
+
 Metadata outputMetadata(const ModelSource& source, const QuantizeOptions& options, uint32_t layers_kept) {
 	Metadata metadata = source.metadata();
 	metadata.set("general.quantization_version", uint32_t(2));
-	metadata.set("general.file_type", uint32_t(options.mixture.target.file_type));
+	metadata.set("general.file_type", options.copy ? copiedFileType(source) : uint32_t(options.mixture.target.file_type));
 	for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.remove(key);
 	for (const MetaEntry& entry : options.override_kv.entries()) metadata.set(entry.key, entry.value);
 	if (const Imatrix* imatrix = options.imatrix) {
