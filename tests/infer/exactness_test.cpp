@@ -90,6 +90,8 @@ TEST_F(ExactnessTest, PlannedBytesAreAllocatedBytesInEveryHeap) {
 
 TEST_F(ExactnessTest, TheDriversOwnCountMovesByThePlan) {
 	if (!device->features().memory_budget) GTEST_SKIP() << "this driver has no budget query";
+	if (device->info().software()) GTEST_SKIP() << "a software device's query counts the whole machine's memory, not this process's";
+	constexpr uint64_t kDriverPage = 2 * kMiB;   // drivers take memory from the kernel in pages of up to this
 	Request request = requestFor(models().front(), "F16");
 	request.context = 4096;
 	const Plan plan = *solve(request);
@@ -102,7 +104,9 @@ TEST_F(ExactnessTest, TheDriversOwnCountMovesByThePlan) {
 	vk::Device* devices[] = {device.get()};
 	const auto allocation = Allocation::create(devices, plan);
 	ASSERT_TRUE(allocation.ok());
-	EXPECT_EQ(used() - before, plan.deviceBytes() + plan.hostBytes());
+	const uint64_t planned = plan.deviceBytes() + plan.hostBytes(), counted = used() - before;
+	EXPECT_GE(counted, planned);
+	EXPECT_LE(counted, planned + plan.blocks.size() * kDriverPage);
 }
 
 TEST_F(ExactnessTest, ABudgetOneGranuleShortIsRefusedAndAllocatesNothing) {
