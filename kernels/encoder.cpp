@@ -97,6 +97,7 @@ Result<Encoder> Encoder::create(vk::Device& device, TensorType target, TensorTyp
 		return fail(ErrorCode::kUnsupported, fmt::format("there is no shader that encodes {} from {}{}", typeName(target), typeName(source), importance ? " with importance" : ""));
 	Encoder encoder(device, target, source, importance);
 	VKQ_CHECK(encoder.pipeline(encoder.shader(), false));
+	if (!device.info().software()) VKQ_CHECK(encoder.selfTest());
 	return encoder;
 }
 
@@ -160,6 +161,55 @@ Result<void> Encoder::record(vk::CommandBuffer& commands, const EncodeSlab& slab
 	}
 	commands.dispatch(*encode, {slab.source, slab.output, slab.notes, slab.importance}, push, groups);
 	return {};
+}
+
+Result<void> Encoder::selfTest() const {
+	// Rows of different magnitudes, near to normal, from a generator of whole numbers: the same everywhere.
+	constexpr uint32_t kRows = 16, kColumns = 1024;
+	uint32_t state = 1;
+	const auto uniform = [&] { return float((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-24f; };
+	std::vector<float> weights(kRows * kColumns), columns(kColumns);
+	std::vector<std::byte> source(weights.size() * sourceBytes(source_));
+	for (size_t i = 0; i < weights.size(); ++i) {
+		const float value = std::ldexp(uniform() + uniform() + uniform() + uniform() - 2, -int(i / kColumns));
+		if (source_ == TensorType::F32) {
+			std::memcpy(&source[i * 4], &value, 4);
+		} else {
+			const uint16_t bits = source_ == TensorType::F16 ? floatToHalf(value) : floatToBfloat(value);
+			std::memcpy(&source[i * 2], &bits, 2);
+		}
+		weights[i] = sourceValue(source_, source.data(), i);
+	}
+	for (float& column : columns) column = uniform();
+	const float* importance = importance_ ? columns.data() : nullptr;
+
+	const uint64_t row_bytes = *typeBytes(target_, kColumns);
+	VKQ_TRY(const vk::Buffer in, vk::Buffer::create(*device_, source.size(), vk::MemoryUse::Upload));
+	VKQ_TRY(const vk::Buffer out, vk::Buffer::create(*device_, kRows * row_bytes, vk::MemoryUse::Download));
+	VKQ_TRY(const vk::Buffer notes, vk::Buffer::create(*device_, notesBytes(kRows, kColumns), vk::MemoryUse::Download));
+	VKQ_TRY(const vk::Buffer matrix, vk::Buffer::create(*device_, columns.size() * sizeof(float), vk::MemoryUse::Upload));
+	std::memcpy(in.mapped(), source.data(), source.size());
+	std::memcpy(matrix.mapped(), columns.data(), columns.size() * sizeof(float));
+	clearNotes(notes.mapped());
+	VKQ_TRY(auto commands, vk::CommandBuffer::create(*device_));
+	VKQ_CHECK(commands.begin());
+	VKQ_CHECK(record(commands, {.source = in, .output = out, .notes = notes, .importance = matrix, .rows = kRows, .row_elements = kColumns}));
+	VKQ_CHECK(commands.submitAndWait());
+	VKQ_CHECK(repair(notes.mapped(), in.mapped(), importance, kRows, kColumns, out.mapped()));
+
+	const TypeInfo& type = typeInfo(target_);
+	std::vector<std::byte> expected(row_bytes);
+	uint64_t different = 0;
+	for (uint32_t row = 0; row < kRows; ++row) {
+		encodeRow(target_, weights.data() + row * kColumns, kColumns, importance, expected.data());
+		for (uint64_t at = 0; at < row_bytes; at += type.block_bytes)
+			different += std::memcmp(expected.data() + at, out.mapped() + row * row_bytes + at, type.block_bytes) != 0;
+	}
+	if (different == 0) return {};
+	return fail(ErrorCode::kUnsupported,
+	            fmt::format("device '{}' ({}) encodes {} otherwise than the reference: {} of {} blocks differ in a test", device_->info().name, device_->info().driver, type.name,
+	                        different, kRows * kColumns / type.block_elements),
+	            "encode on the host (vkquant --route host), or choose another device");
 }
 
 Result<uint64_t> Encoder::repair(std::byte* notes, const std::byte* source, const float* importance, uint32_t rows, uint32_t row_elements, std::byte* output) const {

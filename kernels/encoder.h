@@ -44,8 +44,8 @@ public:
 	/// Whether there are shaders for this pair.
 	static bool supports(TensorType target, TensorType source);
 
-	/// `importance`: slabs bring importance; only for types with usesImportance(). The pipeline is made here.
-	/// The device must outlive the encoder.
+	/// `importance`: slabs bring importance; only for types with usesImportance(). The pipeline is made here, and devices whose
+	/// driver is not one that the tests run on (hardware) must pass selfTest(). The device must outlive the encoder.
 	static Result<Encoder> create(vk::Device& device, TensorType target, TensorType source, bool importance);
 
 	TensorType target() const { return target_; }
@@ -66,6 +66,9 @@ public:
 	/// `output` to its first block, `importance` to row_elements floats or is null. Returns how many blocks were encoded here.
 	/// kInvalidData, naming row and column within the slab, when a weight is not finite or a block's scale does not fit.
 	Result<uint64_t> repair(std::byte* notes, const std::byte* source, const float* importance, uint32_t rows, uint32_t row_elements, std::byte* output) const;
+
+	/// Encodes a few rows on the device and compares with the host: kUnsupported when a device's arithmetic gives other bytes.
+	Result<void> selfTest() const;
 
 private:
 	Encoder(vk::Device& device, TensorType target, TensorType source, bool importance)

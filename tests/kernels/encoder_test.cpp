@@ -195,6 +195,15 @@ TEST_P(EncodeEveryType, TakesRowsThatBeginAnywhereInTheFile) {
 	for (const uint32_t shift : {4u, 12u}) expectOracle(GetParam().target, TensorType::F32, gaussian(1, 256, 1.0f, shift), importanceFor(GetParam(), 256), shift);
 }
 
+TEST_P(EncodeEveryType, PassesItsSelfTest) {
+	for (const TensorType source : {TensorType::F32, TensorType::F16, TensorType::BF16}) {
+		const auto encoder = Encoder::create(*device, GetParam().target, source, GetParam().importance);
+		ASSERT_TRUE(encoder.ok());
+		const auto passed = encoder->selfTest();
+		EXPECT_TRUE(passed.ok()) << passed.error().message;
+	}
+}
+
 TEST_P(EncodeEveryType, NamesTheWeightThatIsNotANumber) {
 	for (const TensorType source : {TensorType::F32, TensorType::F16, TensorType::BF16})
 		for (const float bad : {NAN, INFINITY, -INFINITY}) {
