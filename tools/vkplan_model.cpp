@@ -1,11 +1,13 @@
 #include "tools/vkplan_model.h"
 
 #include "arch/known_shapes.h"
+#include "ggufio/huggingface_config.h"
 #include "ggufio/model_source.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace vkq::tools {
 
@@ -40,7 +42,38 @@ std::optional<std::string> quantizedAs(const ModelSource& source, const std::vec
 	return name.empty() ? "as it is" : std::string(name);
 }
 
+/// The config.json that stands for the model when there are no weights beside it; empty when `path` is something else.
+std::filesystem::path loneConfig(const std::filesystem::path& path) {
+	std::error_code ignored;
+	if (path.extension() == ".json" && !path.filename().string().ends_with(".index.json")) return path;
+	if (!std::filesystem::exists(path / "config.json", ignored)) return {};
+	for (const auto& entry : std::filesystem::directory_iterator(path, ignored)) if (entry.path().extension() == ".safetensors") return {};
+	return path / "config.json";
+}
+
+Result<PlannedModel> fromConfig(const std::filesystem::path& path) {
+	auto json = readJson(path);
+	if (!json) return json.error();
+	std::vector<std::string> warnings;
+	const auto config = readHuggingFaceConfig(std::move(*json), path.string(), warnings);
+	if (!config) return config.error();
+	Metadata metadata;
+	metadata.set("general.architecture", config->arch);
+	appendModelMetadata(*config, uint32_t(FileType::F16), metadata);
+	metadata.set(config->arch + ".vocab_size", uint32_t(config->n_vocab));
+	auto h = readHyperparameters(metadata, {}, path.string());
+	if (!h) return h.error();
+	h->tied_embeddings = config->tied_embeddings.value_or(config->gemma());
+	PlannedModel model;
+	model.name = path.string();
+	model.hyperparameters = *h;
+	model.tensors = expectedTensors(*h);
+	for (const TensorInfo& tensor : model.tensors) model.parameters += tensor.elements();
+	return model;
+}
+
 Result<PlannedModel> fromFile(const std::string& path) {
+	if (const auto config = loneConfig(path); !config.empty()) return fromConfig(config);
 	auto source = openModelSource(path);
 	if (!source) return source.error();
 	PlannedModel model;

@@ -133,6 +133,20 @@ TEST(Vkplan, PlansAHuggingFaceFolder) {
 	EXPECT_EQ(answer["recommended"], "F16");
 }
 
+TEST(Vkplan, PlansAConfigurationWithoutWeightsLikeTheWholeModel) {
+	for (const auto& entry : std::filesystem::directory_iterator(VKQ_SOURCE_DIR "/tests/data/tiny-random")) {
+		SCOPED_TRACE(entry.path().string());
+		const TempFolder folder;
+		std::filesystem::copy_file(entry.path() / "config.json", folder / "config.json");
+		const Json whole = json({entry.path().string(), "--vram", "1", "--types", "Q8_0"});
+		const Json alone = json({(folder / "config.json").string(), "--vram", "1", "--types", "Q8_0"});
+		const Json in_folder = json({folder.path().string(), "--vram", "1", "--types", "Q8_0"});
+		ASSERT_TRUE(whole.contains("candidates") && alone.contains("candidates"));
+		EXPECT_EQ(alone["candidates"][0]["plan"]["heaps"], whole["candidates"][0]["plan"]["heaps"]);
+		EXPECT_EQ(alone["candidates"], in_folder["candidates"]);
+	}
+}
+
 TEST(Vkplan, ComparesOneDeviceWithAll) {
 	const Json answer = json({"--gpu", "RTX 3090,RTX 3060", "--params", "32", "--types", "Q8_0"});
 	ASSERT_EQ(answer["alternatives"].size(), 3u);
