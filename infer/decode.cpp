@@ -186,7 +186,7 @@ private:
 	};
 
 	Result<Inputs> prepare(const vk::BufferView& x, uint32_t columns, uint32_t count, std::span<const Matrix* const> matrices) {
-		Inputs inputs{{x}, {}, kernels_.variant.wants_software};
+		Inputs inputs{{x}, {}, kernels_.variant.integer_inputs};
 		if (std::none_of(matrices.begin(), matrices.end(), [&](const Matrix* matrix) { return inputs.takes(*matrix); })) return inputs;
 		inputs.quantized = {scratch(ScratchId::Quantized), 0, true};
 		VKQ_CHECK(quantizeActivations(kernels_, commands_, inputs.floats, columns, count, inputs.quantized.view));

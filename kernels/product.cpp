@@ -108,8 +108,6 @@ Result<Kernels> Kernels::create(vk::Device& device, std::string_view variant) {
 
 bool hasIntegerProduct(TensorType type) { return typeInfo(type).quantized; }
 
-bool prefersIntegerProduct(const Kernels& kernels, TensorType type) { return kernels.variant.integer_inputs && hasIntegerProduct(type); }
-
 Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to) {
 	assert(columns % 32 == 0 && !x.quantized);
 	constexpr uint32_t kLanes = 32;

@@ -52,11 +52,8 @@ struct Vectors {
 	bool quantized = false;
 };
 
-/// Whether the 8-bit arithmetic exists for a type.
+/// Whether the 8-bit arithmetic exists for a type. Where it is the faster one, variant.integer_inputs is set.
 bool hasIntegerProduct(TensorType type);
-
-/// Whether it exists and is the faster one on this device: what to use where speed counts.
-bool prefersIntegerProduct(const Kernels& kernels, TensorType type);
 
 /// Records x [count][columns] F32 -> 8 bits; `to` takes quantizedActivationBytes(columns, count). columns: a multiple of 32.
 Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to);

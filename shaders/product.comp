@@ -35,15 +35,12 @@ layout(constant_id = 10) const uint kTable = VKQ_TABLE_NONE;
 
 const uint kTile = kRowsPerLane * kColumns;
 const uint kSlices = gl_WorkGroupSize.y;
-const bool kSmall = kUnit > 1u && kColumns == 1u && kCodes == VKQ_CODES_4;
-const uint kStep = kSmall ? 2u : 1u;                    // blocks a turn of the loop: two share a word of scales, where the code stays small
 shared float partial[kSlices > 1u ? gl_WorkGroupSize.x * gl_WorkGroupSize.y * kTile : 1u];
 
 float acc[kTile];
 uint row_base[kRowsPerLane], high_base[kRowsPerLane], scale_base[kRowsPerLane], super_base[kRowsPerLane];
 uint x_base[kColumns];
 vec2 super[kRowsPerLane];                               // superScales() of the unit at hand
-uint scales[kRowsPerLane];                              // word of plane 2 of the block at hand
 const uint kSpread = kBroadcast != 0u ? 1u : 8u;        // words of x that a lane holds of eight
 
 uint loadWeight(uint base, uint word) { return weights[base + word * kInterleave]; }
@@ -68,8 +65,9 @@ void multiplyBlock(uint block) {
 		x_scale[c] = uintBitsToFloat(x[meta]);
 		x_sums[c] = kHasMinimum ? int(x[meta + 1u]) : 0;
 	}
-	uint high[kRowsPerLane];
+	uint scales[kRowsPerLane], high[kRowsPerLane];
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+		scales[t] = kScales == VKQ_SCALES_NONE ? 0u : loadWeight(scale_base[t], scaleWord(block));
 		high[t] = kHighBits == 1u ? loadWeight(high_base[t], block) : 0u;
 	}
 	int sum[kTile];
@@ -123,8 +121,9 @@ void multiplyBlock(uint block) {
 void multiplyBlock(uint block) {
 	// Rows of floats may end inside a block: words and x beyond the end are taken as the last ones, times 0.
 	const bool whole = !kFloats || block * 32u + 32u <= push.columns;
-	uint high[kRowsPerLane];
+	uint scales[kRowsPerLane], high[kRowsPerLane];
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+		scales[t] = kScales == VKQ_SCALES_NONE ? 0u : loadWeight(scale_base[t], scaleWord(block));
 		high[t] = kHighBits == 1u ? loadWeight(high_base[t], block) : 0u;
 	}
 	for (uint h = 0; h < 2u; ++h) {
@@ -203,16 +202,8 @@ void main() {
 	const uint blocks = (push.columns + 31u) / 32u;
 	for (uint unit = slice * kUnit; unit < blocks; unit += kSlices * kUnit) {
 		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) super[t] = kHasSuper ? superScales(loadWeight(super_base[t], unit / 8u)) : vec2(0.0);
-		[[dont_unroll]] for (uint first = unit; first < min(unit + kUnit, blocks); first += kStep) {
-			[[unroll]] for (uint i = 0; i < kStep; ++i) {
-				const uint block = first + i;
-				// A word has the scales of two blocks or more, where not of one; types with super-blocks have whole ones.
-				if (!kHasSuper && i > 0u && block >= blocks) break;
-				if (i == 0u || kScales == VKQ_SCALES_F16_MINIMUM)
-					[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) scales[t] = kScales == VKQ_SCALES_NONE ? 0u : loadWeight(scale_base[t], scaleWord(block));
-				multiplyBlock(block);
-			}
-		}
+		// Not unrolled: the loop must fit the instruction cache of a software device's host.
+		[[dont_unroll]] for (uint block = unit; block < min(unit + kUnit, blocks); ++block) multiplyBlock(block);
 	}
 
 	if (kSlices > 1u) {
