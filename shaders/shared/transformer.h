@@ -13,7 +13,7 @@
 #define VKQ_KEY_INTERLEAVE 32
 
 // Elements that a Hadamard transform mixes.
-#define VKQ_HADAMARD 32
+#define VKQ_HADAMARD 64
 
 VKQ_SHARED_BEGIN
 struct NormPush {
