@@ -33,7 +33,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"eval", {"core", "quant", "ggufio", "arch", "planner", "vk", "kernels", "infer"}},
 };
 /// Folders at the top may include everything, but nothing includes them; benchmarks generate with tests' help.
-const std::set<std::string> kTops = {"tools", "bench", "tests"};
+const std::set<std::string> kTops = {"examples", "tools", "bench", "tests"};
 
 bool isSource(const fs::path& path) {
 	static const std::set<std::string> extensions = {".h", ".cpp", ".comp", ".glsl"};
