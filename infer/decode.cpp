@@ -37,6 +37,7 @@ public:
 
 	Result<void> attention(uint32_t index, const LayerWeights& layer) {
 		VKQ_CHECK(normed(layer.attn_norm));
+		VKQ_CHECK(observe({.input = ProductInput::Attention, .layer = index, .x = scratch(ScratchId::Normed), .columns = h_.n_embd, .slots = tokens_}));
 		const uint32_t stride_q = h_.fused_qkv ? h_.n_embd_q() + 2 * h_.n_embd_kv() : h_.n_embd_q(), stride_kv = h_.fused_qkv ? stride_q : h_.n_embd_kv();
 		const vk::BufferView query = scratch(ScratchId::Query), key = h_.fused_qkv ? query : scratch(ScratchId::Key), value = h_.fused_qkv ? query : scratch(ScratchId::Value);
 		if (h_.fused_qkv) {
@@ -83,12 +84,14 @@ public:
 			VKQ_CHECK(recordHadamard(device_, commands_, mixed, uint64_t(tokens_) * h_.n_embd_q()));
 			commands_.barrier();
 		}
+		VKQ_CHECK(observe({.input = ProductInput::AttentionOutput, .layer = index, .x = mixed, .columns = h_.n_embd_q(), .slots = tokens_}));
 		return blockOutput(layer.output, mixed, layer.post_attention_norm);
 	}
 
-	Result<void> feedForward(const LayerWeights& layer) {
+	Result<void> feedForward(uint32_t index, const LayerWeights& layer) {
 		VKQ_CHECK(normed(layer.ffn_norm));
-		return h_.n_expert ? experts(layer) : dense(layer);
+		VKQ_CHECK(observe({.input = ProductInput::FeedForward, .layer = index, .x = scratch(ScratchId::Normed), .columns = h_.n_embd, .slots = tokens_}));
+		return h_.n_expert ? experts(index, layer) : dense(index, layer);
 	}
 
 	Result<void> logits(uint32_t rows) {
@@ -116,7 +119,11 @@ private:
 		bool accumulate;
 	};
 
-	Result<void> dense(const LayerWeights& layer) {
+	Result<void> observe(const ObservedInput& input) {
+		return step_.observer ? step_.observer->record(kernels_, commands_, input) : Result<void>();
+	}
+
+	Result<void> dense(uint32_t index, const LayerWeights& layer) {
 		const vk::BufferView gate = scratch(ScratchId::Gate), up = scratch(ScratchId::Up);
 		if (h_.fused_gate_up) {
 			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.up, gate, false}}));
@@ -126,10 +133,11 @@ private:
 		commands_.barrier();
 		VKQ_CHECK(activate(h_.n_ff, tokens_));
 		commands_.barrier();
+		VKQ_CHECK(observe({.input = ProductInput::Down, .layer = index, .x = up, .columns = h_.n_ff, .slots = tokens_}));
 		return blockOutput(layer.down, up, layer.post_ffw_norm);
 	}
 
-	Result<void> experts(const LayerWeights& layer) {
+	Result<void> experts(uint32_t index, const LayerWeights& layer) {
 		const vk::BufferView normed_view = scratch(ScratchId::Normed), choice = scratch(ScratchId::ExpertChoice), up = scratch(ScratchId::Up);
 		const MoeShape shape{tokens_, h_.n_expert, h_.n_expert_used, h_.norm_expert_weights};
 		const ExpertRouting routing{choice, scratch(ScratchId::ExpertTokens), tokens_, h_.n_expert_used};
@@ -142,6 +150,8 @@ private:
 			VKQ_CHECK(groupExperts(kernels_, commands_, routing, h_.n_expert));
 			commands_.barrier();
 		}
+		VKQ_CHECK(observe({.input = ProductInput::Experts, .layer = index, .x = normed_view, .columns = h_.n_embd, .slots = slots, .slots_per_row = h_.n_expert_used,
+		                   .chosen = choice, .experts = h_.n_expert}));
 		const Matrix* const hidden[] = {&layer.gate_experts, &layer.up_experts};
 		VKQ_TRY(const Inputs inputs, prepare(normed_view, h_.n_embd, tokens_, hidden));
 		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.gate_experts, routing, inputs.of(layer.gate_experts), h_.n_expert_used, {scratch(ScratchId::Gate)}));
@@ -149,6 +159,7 @@ private:
 		commands_.barrier();
 		VKQ_CHECK(activate(h_.n_ff_expert, slots));
 		commands_.barrier();
+		VKQ_CHECK(observe({.input = ProductInput::ExpertsDown, .layer = index, .x = up, .columns = h_.n_ff_expert, .slots = slots, .chosen = choice, .experts = h_.n_expert}));
 		const Matrix* const down[] = {&layer.down_experts};
 		VKQ_TRY(const Inputs activated, prepare(up, h_.n_ff_expert, slots, down));
 		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.down_experts, routing, activated.of(layer.down_experts), 1, {scratch(ScratchId::Down)}));
@@ -255,7 +266,7 @@ Result<void> StepRecorder::record(vk::CommandBuffer& commands, uint32_t tokens, 
 	VKQ_CHECK(recording.embed());
 	for (uint32_t i = stage.first_layer; i < stage.first_layer + stage.layers; ++i) {
 		VKQ_CHECK(recording.attention(i, weights.layers[i]));
-		VKQ_CHECK(recording.feedForward(weights.layers[i]));
+		VKQ_CHECK(recording.feedForward(i, weights.layers[i]));
 	}
 	if (!stage.has_head) recording.handOver();
 	else if (logit_rows > 0) VKQ_CHECK(recording.logits(logit_rows));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "infer/allocation.h"
+#include "infer/input_observer.h"
 #include "infer/weights.h"
 
 #include <vector>
@@ -34,6 +35,7 @@ struct StepRecorder {
 	CacheSettings cache;
 	uint32_t context = 0;          // tokens, as planned
 	uint32_t batch = 0;            // most tokens of a step, as planned
+	InputObserver* observer = nullptr;
 
 	/// Records a step of `tokens`; logits are made for the last `logit_rows` of them. Between begin() and submit().
 	Result<void> record(vk::CommandBuffer& commands, uint32_t tokens, uint32_t logit_rows) const;

@@ -151,7 +151,7 @@ Result<void> Session::Impl::step(std::span<const Token> tokens, uint32_t logit_r
 			}
 			slot.tokens = 0;
 			VKQ_CHECK(slot.commands->begin());
-			const StepRecorder recorder{request.model, *allocation, weights, kernels[stage.device], stage, cache, request.context, request.batch};
+			const StepRecorder recorder{request.model, *allocation, weights, kernels[stage.device], stage, cache, request.context, request.batch, observer};
 			VKQ_CHECK(recorder.record(*slot.commands, count, logit_rows));
 			slot.tokens = count;
 			slot.logit_rows = logit_rows;
@@ -169,6 +169,12 @@ Result<void> Session::Impl::step(std::span<const Token> tokens, uint32_t logit_r
 std::span<const float> Session::Impl::logits(uint32_t row) const {
 	const std::byte* mapped = allocation->mapped(*allocation->scratch(stages.back().device, ScratchId::Logits));
 	return {reinterpret_cast<const float*>(mapped) + size_t(row) * request.model.n_vocab, request.model.n_vocab};
+}
+
+void Session::observe(InputObserver* observer) {
+	impl_->observer = observer;
+	for (auto& stage : impl_->recorded)
+		for (Impl::Recorded& slot : stage) slot.tokens = 0;   // recorded anew at the next step
 }
 
 Result<std::span<const float>> Session::feed(std::span<const Token> tokens, const std::function<bool()>& interrupted) {

@@ -93,6 +93,9 @@ public:
 	Result<void> save(const std::filesystem::path& path, std::span<const Token> tokens) const;
 	Result<std::vector<Token>> restore(const std::filesystem::path& path);
 
+	/// From now on `observer` sees the inputs of products (infer/input_observer.h). It must outlive the steps; null: nobody does.
+	void observe(InputObserver* observer);
+
 	struct Impl;
 
 private:

@@ -30,6 +30,7 @@ struct Session::Impl {
 	uint64_t furthest = 0;                            // most tokens that the cache has held: what rings have overwritten
 	bool broken = false;                              // a step failed half-way
 	SessionTimes times;
+	InputObserver* observer = nullptr;
 
 	/// Opens the devices, reads the hyperparameters, solves. Nothing is allocated on devices.
 	static Result<std::unique_ptr<Impl>> prepare(const ModelSource& source, const SessionOptions& options);

@@ -96,6 +96,14 @@ struct MoeCombinePush {
 	uint accumulate;       // 1: add to the output
 };
 VKQ_PUSH_SIZE(MoeCombinePush, 20);
+
+struct SumSquaresPush {
+	uint columns;
+	uint slots;
+	uint slots_per_row;    // slots that share a row of the input
+	uint experts;
+};
+VKQ_PUSH_SIZE(SumSquaresPush, 16);
 VKQ_SHARED_END
 
 #endif
