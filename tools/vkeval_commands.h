@@ -2,10 +2,12 @@
 #pragma once
 
 #include "core/result.h"
+#include "eval/divergence.h"
 #include "eval/perplexity.h"
 #include "ggufio/model_source.h"
 #include "infer/session.h"
 #include "infer/tokenizer.h"
+#include "tools/common.h"
 
 #include <CLI/CLI.hpp>
 
@@ -19,6 +21,9 @@ using EvalCommand = std::function<Result<void>()>;
 
 void addPerplexityCommand(CLI::App& app, EvalCommand& chosen);
 void addDivergenceCommand(CLI::App& app, EvalCommand& chosen);
+void addTensorsCommand(CLI::App& app, EvalCommand& chosen);
+void addCompareCommand(CLI::App& app, EvalCommand& chosen);
+void addImatrixCommand(CLI::App& app, EvalCommand& chosen);
 
 /// What all commands that run a model take.
 struct RunOptions {
@@ -37,6 +42,9 @@ struct LoadedModel {
 	std::unique_ptr<Session> session;
 };
 Result<LoadedModel> loadModel(const std::string& path, const RunOptions& options, uint32_t context);
+
+/// All figures of a divergence.
+Json divergenceJson(const Divergence& divergence);
 
 /// The whole file; kInvalidData if it is empty or no UTF-8.
 Result<std::string> readText(const std::string& path);

@@ -27,7 +27,9 @@ Json percentilesJson(const std::vector<float>& sorted) {
 	return json;
 }
 
-Json toJson(const Divergence& d) {
+}  // namespace
+
+Json divergenceJson(const Divergence& d) {
 	return {{"positions", d.positions},
 	        {"perplexity", d.perplexity.mean},
 	        {"perplexity_error", d.perplexity.error},
@@ -47,6 +49,8 @@ Json toJson(const Divergence& d) {
 	        {"same_top_error", d.same_top.error},
 	        {"seconds", d.seconds}};
 }
+
+namespace {
 
 void print(const Divergence& d) {
 	const auto line = [](const char* what, const MeanError& value, const char* unit = "", double scale = 1) {
@@ -91,7 +95,7 @@ Result<void> divergenceCommand(const Arguments& arguments) {
 	if (arguments.base.empty() == arguments.original.empty()) return fail(ErrorCode::kUsage, "say what to compare with: --base FILE, or --original MODEL -f TEXT");
 	if (!arguments.original.empty() && arguments.run.text_file.empty()) return fail(ErrorCode::kUsage, "--original needs a text: -f FILE");
 	VKQ_TRY(const Divergence result, arguments.base.empty() ? againstModel(arguments) : againstFile(arguments));
-	if (arguments.run.json) printJson(toJson(result));
+	if (arguments.run.json) printJson(divergenceJson(result));
 	else print(result);
 	return {};
 }

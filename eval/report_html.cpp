@@ -1,0 +1,214 @@
+#include "eval/report_html.h"
+
+#include "core/units.h"
+#include "eval/plot_svg.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace vkq {
+
+namespace {
+
+constexpr double kSmallestKld = 1e-6;   // what is drawn of "none" on a logarithmic axis
+
+constexpr std::string_view kStyle = R"css(
+:root { color-scheme: light dark; --paper: #fbfaf8; --card: #fff; --ink: #1f2328; --soft: #626a73; --grid: #e4e2dd; --accent: #0f766e; --mark: #fde9b8; --heat: #b4431f;
+  --series-0: #2563ab; --series-1: #c2571a; --series-2: #2f855a; --series-3: #8b3fa8; --series-4: #a88500; --series-5: #be3455; }
+@media (prefers-color-scheme: dark) { :root { --paper: #15181c; --card: #1d2126; --ink: #e6e4df; --soft: #9aa3ad; --grid: #343a41; --accent: #4fd1c0; --mark: #5c4a16; --heat: #f08a5d;
+  --series-0: #7ab1f0; --series-1: #f0a060; --series-2: #73c99a; --series-3: #cf97e6; --series-4: #e0c250; --series-5: #f08aa2; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 70rem; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.1rem; margin: 0 0 .5rem; }
+p { margin: .25rem 0; } .soft, figcaption { color: var(--soft); font-size: .9rem; }
+.card { background: var(--card); border: 1px solid var(--grid); border-radius: .6rem; padding: 1rem; margin: 1rem 0 0; }
+.plots > .card { margin: 0; }
+.verdict { border-left: .35rem solid var(--accent); font-size: 1.05rem; }
+.plots { margin-top: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
+figure { margin: 0; min-width: 0; } svg { width: 100%; height: auto; display: block; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-numeric: tabular-nums; }
+td { white-space: nowrap; } th, td { padding: .4rem .45rem; text-align: right; vertical-align: bottom; border-bottom: 1px solid var(--grid); } th { color: var(--soft); font-weight: 600; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }
+tr.best td { font-weight: 650; } tr.best td:first-child { box-shadow: inset .25rem 0 var(--accent); }
+.answers { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1rem; } .answers p { white-space: pre-line; overflow-wrap: anywhere; }
+mark { background: var(--mark); color: inherit; border-left: .15rem solid var(--accent); padding-left: .1rem; }
+svg text { fill: var(--ink); font: 11.5px system-ui, sans-serif; } svg .tick { fill: var(--soft); font-size: 11px; } svg .title { fill: var(--soft); font-size: 12px; } svg .strong { font-weight: 700; }
+svg .label { paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
+.grid { stroke: var(--grid); } .frontier { fill: none; stroke: var(--accent); stroke-width: 1.6; stroke-dasharray: 5 4; } .error { stroke: var(--soft); }
+.point { fill: var(--series-0); } .best { fill: var(--accent); } .cell { fill: var(--heat); } .curve { fill: none; stroke-width: 2; }
+.series0 { stroke: var(--series-0); } .series1 { stroke: var(--series-1); } .series2 { stroke: var(--series-2); } .series3 { stroke: var(--series-3); } .series4 { stroke: var(--series-4); }
+.series5 { stroke: var(--series-5); } svg .text0 { fill: var(--series-0); } svg .text1 { fill: var(--series-1); } svg .text2 { fill: var(--series-2); } svg .text3 { fill: var(--series-3); }
+svg .text4 { fill: var(--series-4); } svg .text5 { fill: var(--series-5); }
+)css";
+
+double mebibytes(uint64_t bytes) { return double(bytes) / double(kMiB); }
+
+std::string row(const ComparedLevel& level, bool original, bool best) {
+	const auto cell = [](const std::string& text) { return "<td>" + text + "</td>"; };
+	std::string html = fmt::format("<tr{}>", best ? " class=\"best\"" : "");
+	html += cell(escapeHtml(level.name)) + cell(formatBytes(level.file_bytes)) + cell(fmt::format("{:.2f}", level.bits_per_weight));
+	if (level.divergence) {
+		const Divergence& d = *level.divergence;
+		html += cell(fmt::format("{:.3f}", d.perplexity.mean));
+		if (original) html += cell("") + cell("") + cell("");
+		else html += cell(fmt::format("{:+.2f} % ± {:.2f}", 100 * (d.ratio.mean - 1), 100 * d.ratio.error)) + cell(fmt::format("{:.5f}", d.kld.mean)) + cell(fmt::format("{:.1f} %", 100 * d.same_top.mean));
+		html += cell(fmt::format("{:.0f}", level.prompt_rate)) + cell(fmt::format("{:.1f}", level.generation_rate));
+	} else {
+		for (int i = 0; i < 6; ++i) html += cell("–");
+	}
+	html += cell(level.planned_bytes ? formatBytes(level.planned_bytes) : "–") + cell(level.fits ? "yes" : "no");
+	return html + "</tr>\n";
+}
+
+std::string table(const Comparison& comparison) {
+	std::string html = "<div class=\"wide\"><table><thead><tr><th>level</th><th>size</th><th>bits/weight</th><th>perplexity</th><th>change</th><th>KL divergence</th><th>same top token</th>"
+	                   "<th>prompt tokens/s</th><th>generation tokens/s</th><th>memory</th><th>fits</th></tr></thead><tbody>\n";
+	html += row(comparison.original, true, false);
+	for (const ComparedLevel& level : comparison.levels) html += row(level, false, &level == comparison.recommended());
+	return html + "</tbody></table></div>\n";
+}
+
+std::string figure(std::string_view title, std::string_view svg, std::string_view caption) {
+	return fmt::format("<figure class=\"card\"><h2>{}</h2>\n{}<figcaption>{}</figcaption></figure>\n", title, svg, caption);
+}
+
+std::string qualityPlot(const Comparison& comparison) {
+	std::vector<PlotPoint> points;
+	std::vector<size_t> frontier;
+	for (const ComparedLevel& level : comparison.levels) {
+		if (!level.divergence) continue;
+		if (level.on_frontier) frontier.push_back(points.size());
+		const MeanError& kld = level.divergence->kld;
+		points.push_back({mebibytes(level.file_bytes), std::max(kld.mean, kSmallestKld), kld.error, level.name, &level == comparison.recommended()});
+	}
+	if (points.empty()) return {};
+	std::sort(frontier.begin(), frontier.end(), [&](size_t a, size_t b) { return points[a].x < points[b].x; });
+	return figure("Quality against size", scatterSvg({"file size, MiB"}, {"mean KL divergence", true}, points, frontier, "Divergence of each level against its size"),
+	              "Lower and further left is better. The dashed line is the frontier: no other level is both smaller and closer to the original.");
+}
+
+std::string speedPlot(const Comparison& comparison) {
+	std::vector<PlotPoint> points;
+	const auto add = [&](const ComparedLevel& level) {
+		if (level.generation_rate > 0) points.push_back({mebibytes(level.file_bytes), level.generation_rate, 0, level.name, &level == comparison.recommended()});
+	};
+	add(comparison.original);
+	for (const ComparedLevel& level : comparison.levels) add(level);
+	if (points.empty()) return {};
+	return figure("Speed against size", scatterSvg({"file size, MiB"}, {"generation, tokens/s"}, points, {}, "Tokens per second of each level against its size"),
+	              "Higher is better: tokens a second, one at a time, on this device.");
+}
+
+std::string divergencePlot(const Comparison& comparison) {
+	constexpr int kSteps = 60;
+	std::vector<PlotCurve> curves;
+	for (const ComparedLevel& level : comparison.levels) {
+		if (!level.divergence || level.divergence->klds.empty()) continue;
+		PlotCurve curve{level.name, {}};
+		for (int i = 0; i <= kSteps; ++i) {
+			const double share = double(i) / kSteps;
+			curve.points.emplace_back(100 * share, std::max(percentile(level.divergence->klds, share), kSmallestKld));
+		}
+		curves.push_back(std::move(curve));
+	}
+	if (curves.empty()) return {};
+	return figure("How often, how far", curvesSvg({"share of positions, %"}, {"KL divergence, at most", true}, curves, "Distribution of the divergence over positions"),
+	              "For each share of the text's positions, the divergence that they do not exceed.");
+}
+
+/// "blk.3.ffn_up.weight" -> 3, "ffn_up"; nothing for tensors of no layer.
+std::optional<std::pair<uint32_t, std::string>> layerOf(std::string_view name) {
+	if (!name.starts_with("blk.")) return {};
+	name.remove_prefix(4);
+	uint32_t layer = 0;
+	size_t digits = 0;
+	for (; digits < name.size() && digits < 6 && name[digits] >= '0' && name[digits] <= '9'; ++digits) layer = layer * 10 + uint32_t(name[digits] - '0');
+	if (digits == 0 || digits >= name.size() || name[digits] != '.') return {};
+	name.remove_prefix(digits + 1);
+	if (name.ends_with(".weight")) name.remove_suffix(7);
+	return std::pair(layer, std::string(name));
+}
+
+std::string errorMaps(const Comparison& comparison) {
+	double largest = 0;
+	for (const ComparedLevel& level : comparison.levels)
+		for (const TensorError& error : level.errors.tensors)
+			if (layerOf(error.name) && std::isfinite(error.harm())) largest = std::max(largest, error.harm());
+	std::string html;
+	for (const ComparedLevel& level : comparison.levels) {
+		std::set<std::string> kinds;
+		uint32_t layers = 0;
+		std::map<std::pair<std::string, uint32_t>, double> values;
+		for (const TensorError& error : level.errors.tensors) {
+			const auto place = layerOf(error.name);
+			if (!place || error.distortion.maxError() == 0) continue;
+			kinds.insert(place->second);
+			layers = std::max(layers, place->first + 1);
+			values[{place->second, place->first}] = error.harm();
+		}
+		if (kinds.empty()) continue;
+		const std::vector<std::string> rows(kinds.begin(), kinds.end());
+		std::vector<std::string> columns;
+		for (uint32_t layer = 0; layer < layers; ++layer) columns.push_back(std::to_string(layer));
+		std::vector<std::vector<double>> cells(rows.size(), std::vector<double>(layers, -1));
+		for (size_t r = 0; r < rows.size(); ++r)
+			for (uint32_t layer = 0; layer < layers; ++layer)
+				if (const auto found = values.find({rows[r], layer}); found != values.end()) cells[r][layer] = found->second;
+		html += fmt::format("<figure><h3 class=\"soft\">{}</h3>{}</figure>\n", escapeHtml(level.name), heatSvg(rows, columns, cells, largest, "Error of each tensor by layer: " + level.name));
+	}
+	if (html.empty()) return {};
+	return fmt::format("<section class=\"card\"><h2>Error by layer</h2><p class=\"soft\">How far each tensor's weights are from the original's, as a share of a typical weight; columns are layers. "
+	                   "The darkest cell is {:.1f} %.</p><div class=\"plots\">\n{}</div></section>\n", 100 * largest, html);
+}
+
+std::string answers(const Comparison& comparison) {
+	if (!comparison.original.answer) return {};
+	std::string html = fmt::format("<section class=\"card\"><h2>Answers to “{}”</h2><p class=\"soft\">The most likely token each time. What differs from the original's answer is marked.</p>"
+	                               "<div class=\"answers\">\n<div><strong>{}</strong> <span class=\"soft\">the original</span><p>{}</p></div>\n",
+	                               escapeHtml(comparison.prompt), escapeHtml(comparison.original.name), escapeHtml(comparison.original.answer->text));
+	for (const ComparedLevel& level : comparison.levels) {
+		if (!level.answer) continue;
+		const Answer& answer = *level.answer;
+		const std::string_view text = answer.text;
+		std::string shown = escapeHtml(text.substr(0, answer.common_bytes));
+		if (answer.parts) shown += "<mark>" + escapeHtml(text.substr(answer.common_bytes)) + "</mark>";
+		html += fmt::format("<div><strong>{}</strong> <span class=\"soft\">{}</span><p>{}</p></div>\n", escapeHtml(level.name),
+		                    answer.parts ? fmt::format("parts at token {}", answer.common_tokens + 1) : "the same", shown);
+	}
+	return html + "</div></section>\n";
+}
+
+/// JSON inside a script element: "</script" in a string would end it.
+std::string inertJson(std::string_view json) {
+	std::string inert;
+	for (const char c : json) {
+		if (c == '<') inert += "\\u003c";
+		else inert += c;
+	}
+	return inert;
+}
+
+}  // namespace
+
+std::string reportHtml(const Comparison& c, std::string_view json, std::string_view version) {
+	std::string html = fmt::format("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+	                               "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{} compared</title>\n<style>{}</style></head><body>\n",
+	                               escapeHtml(c.model), kStyle);
+	html += fmt::format("<header><h1>What quantization costs: {}</h1><p class=\"soft\">{} · {} chunks of {} tokens · {} · memory planned for {} tokens, of {} available</p></header>\n",
+	                    escapeHtml(c.model), escapeHtml(c.text), c.chunks, c.context, escapeHtml(c.device), formatExact(c.plan_context), formatBytes(c.available));
+	html += fmt::format("<section class=\"card verdict\"><h2>Recommendation</h2><p>{}</p></section>\n", escapeHtml(c.recommendation()));
+	html += "<section class=\"card\"><h2>Figures</h2>" + table(c) + "<p class=\"soft\">Perplexity: lower is better; its change is against the original on the same text, ± standard error. KL divergence: "
+	        "how far predictions moved, 0 is not at all.</p></section>\n";
+	html += "<div class=\"plots\">\n" + qualityPlot(c) + speedPlot(c) + divergencePlot(c) + "</div>\n";
+	html += errorMaps(c) + answers(c);
+	html += fmt::format("<footer><p class=\"soft\">Made by vkeval {}. All figures are in this page as JSON (id “figures”).</p></footer>\n", escapeHtml(version));
+	html += "<script type=\"application/json\" id=\"figures\">" + inertJson(json) + "</script>\n</body></html>\n";
+	return html;
+}
+
+}  // namespace vkq
