@@ -60,7 +60,8 @@ void readTrainer(protozero::pbf_reader message, Model& model) {
 
 void readNormalizer(protozero::pbf_reader message, Model& model) {
 	while (message.next()) {
-		if (message.tag_and_type() == field(3, kVarint)) model.add_dummy_prefix = message.get_bool();
+		// Not get_bool(): that one looks at its byte before it asks whether there is one.
+		if (message.tag_and_type() == field(3, kVarint)) model.add_dummy_prefix = message.get_uint64() != 0;
 		else message.skip();
 	}
 }
