@@ -1,6 +1,6 @@
 // Speed of the encode shaders alone: weights already in memory that the device sees, bytes left there.
 //
-//   encode_bench [--device NAME] [--weights MILLIONS] [--seconds S] [--host] [TYPE ...]
+//   encode_bench [--device NAME] [--weights MILLIONS] [--seconds S] [--host] [--best] [TYPE ...]
 //
 // For each type: time until the pipeline exists and its first dispatch is done (that is part of a tool's run), then the rate of
 // warm slabs by the wall clock and by CPU time (for software devices: what a core does, however busy the machine is; the best
@@ -44,12 +44,13 @@ struct Options {
 	std::string device;
 	double millions = 32, seconds = 2;
 	bool host = false, importance = false;
+	Search search = Search::kReference;
 	std::vector<std::string> types;
 };
 
 Result<void> measureDevice(vk::Device& device, TensorType type, const Options& options) {
 	const double created = wallSeconds();
-	VKQ_TRY(const Encoder encoder, Encoder::create(device, type, TensorType::F16, options.importance));
+	VKQ_TRY(const Encoder encoder, Encoder::create(device, type, TensorType::F16, options.importance, options.search));
 	const double pipeline_ms = (wallSeconds() - created) * 1e3;
 	const uint32_t rows = std::min(uint32_t(options.millions * 1e6 / kRowElements), encoder.maxRows(kRowElements));
 	const uint64_t weights = uint64_t(rows) * kRowElements;
@@ -109,7 +110,7 @@ void measureHost(TensorType type, const Options& options) {
 	do {
 		const double before = cpuSeconds();
 		for (size_t row = 0; row < halves.size(); row += kRowElements, done += kRowElements)
-			encodeRow(type, weights.data() + row, kRowElements, options.importance ? importance.data() : nullptr, out.data());
+			encodeRow(type, weights.data() + row, kRowElements, options.importance ? importance.data() : nullptr, out.data(), options.search);
 		best = std::max(best, double(halves.size()) / (cpuSeconds() - before));
 	} while (wallSeconds() - wall < options.seconds);
 	fmt::print("{:8} {:>9} {:>9} {:>10.1f} {:>12.1f} {:>8.1f}\n", typeName(type), "", "", double(done) / (wallSeconds() - wall) * 1e-6, double(done) / (cpuSeconds() - cpu) * 1e-6, best * 1e-6);
@@ -119,7 +120,9 @@ Result<void> measure(const Options& options) {
 	std::vector<TensorType> types;
 	for (const TypeInfo& info : allTypes()) {
 		const bool wanted = options.types.empty() || std::any_of(options.types.begin(), options.types.end(), [&](const std::string& name) { return typeFromName(name) == info.type; });
-		if (wanted && Encoder::supports(info.type, TensorType::F16) && (!options.importance || usesImportance(info.type))) types.push_back(info.type);
+		if (wanted && Encoder::supports(info.type, TensorType::F16, options.search) && (options.search == Search::kReference || hasBestSearch(info.type)) &&
+		    (!options.importance || usesImportance(info.type, options.search)))
+			types.push_back(info.type);
 	}
 	fmt::print("{:8} {:>9} {:>9} {:>10} {:>12} {:>8} {:>8}\n", "type", "make ms", "first ms", "Mweights/s", "per CPU s", "best", "GB/s");
 	if (options.host) {
@@ -141,6 +144,7 @@ int main(int argc, char** argv) {
 	app.add_option("--weights", options.millions, "millions of weights a slab")->capture_default_str();
 	app.add_option("--seconds", options.seconds, "of measurement for each type")->capture_default_str();
 	app.add_flag("--host", options.host, "measure the host encoder instead, one thread");
+	app.add_flag_callback("--best", [&options] { options.search = Search::kBest; }, "measure the best search of types that have one");
 	app.add_flag("--importance", options.importance, "with an importance matrix");
 	app.add_option("TYPE", options.types, "types to measure (all)");
 	CLI11_PARSE(app, argc, argv);

@@ -22,33 +22,38 @@ namespace {
 /// Of which spans a search with importance needs the sum of squares.
 enum class Sums { None, Rows, SuperBlocks };
 
-/// The shaders of a type. Super-blocks have two of each: their invocations meet in a subgroup, or in shared memory where subgroups
+/// The shaders of one search. Super-blocks have two of each: their invocations meet in a subgroup, or in shared memory where subgroups
 /// hold fewer than eight.
-struct Format {
-	TensorType type;
-	uint32_t store_unit;   // bytes
+struct Shaders {
 	uint32_t invocations;  // a block
 	Sums sums;
 	std::array<ShaderId, 2> plain;
 	std::optional<std::array<ShaderId, 2>> importance;
 };
 
+struct Format {
+	TensorType type;
+	uint32_t store_unit;   // bytes
+	Shaders reference;
+	std::optional<Shaders> best = {};
+};
+
 #define BLOCKS(name) std::array{ShaderId::encode_##name, ShaderId::encode_##name}
 #define SUPER_BLOCKS(name) std::array{ShaderId::encode_##name, ShaderId::encode_##name##_shared}
 const Format kFormats[] = {
-	{TensorType::Q4_0, 2, 1, Sums::Rows, BLOCKS(q4_0), BLOCKS(q4_0_importance)},
-	{TensorType::Q4_1, 4, 1, Sums::Rows, BLOCKS(q4_1), BLOCKS(q4_1_importance)},
-	{TensorType::Q5_0, 2, 1, Sums::Rows, BLOCKS(q5_0), BLOCKS(q5_0_importance)},
-	{TensorType::Q5_1, 4, 1, Sums::Rows, BLOCKS(q5_1), BLOCKS(q5_1_importance)},
-	{TensorType::Q8_0, 2, 1, Sums::None, BLOCKS(q8_0), {}},
-	{TensorType::IQ4_NL, 2, 1, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)},
-	{TensorType::MXFP4, 1, 1, Sums::None, BLOCKS(mxfp4), {}},
-	{TensorType::Q2_K, 4, 8, Sums::SuperBlocks, SUPER_BLOCKS(q2_k), SUPER_BLOCKS(q2_k_importance)},
-	{TensorType::Q3_K, 2, 8, Sums::SuperBlocks, SUPER_BLOCKS(q3_k), SUPER_BLOCKS(q3_k_importance)},
-	{TensorType::Q4_K, 4, 8, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)},
-	{TensorType::Q5_K, 4, 8, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)},
-	{TensorType::Q6_K, 2, 8, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)},
-	{TensorType::IQ4_XS, 4, 8, Sums::SuperBlocks, SUPER_BLOCKS(iq4_xs), SUPER_BLOCKS(iq4_xs_importance)},
+	{TensorType::Q4_0, 2, {1, Sums::Rows, BLOCKS(q4_0), BLOCKS(q4_0_importance)}},
+	{TensorType::Q4_1, 4, {1, Sums::Rows, BLOCKS(q4_1), BLOCKS(q4_1_importance)}},
+	{TensorType::Q5_0, 2, {1, Sums::Rows, BLOCKS(q5_0), BLOCKS(q5_0_importance)}},
+	{TensorType::Q5_1, 4, {1, Sums::Rows, BLOCKS(q5_1), BLOCKS(q5_1_importance)}},
+	{TensorType::Q8_0, 2, {1, Sums::None, BLOCKS(q8_0), {}}},
+	{TensorType::IQ4_NL, 2, {1, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)}},
+	{TensorType::MXFP4, 1, {1, Sums::None, BLOCKS(mxfp4), {}}},
+	{TensorType::Q2_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q2_k), SUPER_BLOCKS(q2_k_importance)}},
+	{TensorType::Q3_K, 2, {8, Sums::SuperBlocks, SUPER_BLOCKS(q3_k), SUPER_BLOCKS(q3_k_importance)}},
+	{TensorType::Q4_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)}},
+	{TensorType::Q5_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)}},
+	{TensorType::Q6_K, 2, {8, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)}},
+	{TensorType::IQ4_XS, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(iq4_xs), SUPER_BLOCKS(iq4_xs_importance)}},
 };
 
 constexpr uint32_t kSuperBlockLanes = 8;
@@ -57,6 +62,14 @@ const Format* findFormat(TensorType type) {
 	for (const Format& format : kFormats)
 		if (format.type == type) return &format;
 	return nullptr;
+}
+
+/// What encodes `type` with `search`: null where there are no shaders for it.
+const Shaders* findShaders(TensorType type, Search search) {
+	const Format* format = findFormat(type);
+	if (!format) return nullptr;
+	if (search == Search::kReference || !hasBestSearch(type)) return &format->reference;
+	return format->best ? &*format->best : nullptr;
 }
 
 uint32_t sourceBytes(TensorType source) { return typeInfo(source).block_bytes; }
@@ -88,14 +101,15 @@ static_assert(sizeof(NotesHeader) == shader::kNoteHeaderBytes);
 
 void clearNotes(std::byte* notes) { std::memset(notes, 0, sizeof(NotesHeader)); }
 
-bool Encoder::supports(TensorType target, TensorType source) {
-	return findFormat(target) && (source == TensorType::F32 || source == TensorType::F16 || source == TensorType::BF16);
+bool Encoder::supports(TensorType target, TensorType source, Search search) {
+	return findShaders(target, search) && (source == TensorType::F32 || source == TensorType::F16 || source == TensorType::BF16);
 }
 
-Result<Encoder> Encoder::create(vk::Device& device, TensorType target, TensorType source, bool importance) {
-	if (!supports(target, source) || (importance && !findFormat(target)->importance))
-		return fail(ErrorCode::kUnsupported, fmt::format("there is no shader that encodes {} from {}{}", typeName(target), typeName(source), importance ? " with importance" : ""));
-	Encoder encoder(device, target, source, importance);
+Result<Encoder> Encoder::create(vk::Device& device, TensorType target, TensorType source, bool importance, Search search) {
+	if (!supports(target, source, search) || (importance && !findShaders(target, search)->importance))
+		return fail(ErrorCode::kUnsupported, fmt::format("there is no shader that encodes {} from {}{}{}", typeName(target), typeName(source), importance ? " with importance" : "",
+		                                                 search == Search::kBest ? " with the best search" : ""));
+	Encoder encoder(device, target, source, importance, search);
 	VKQ_CHECK(encoder.pipeline(encoder.shader(), false));
 	if (!device.info().software()) VKQ_CHECK(encoder.selfTest());
 	return encoder;
@@ -112,14 +126,14 @@ Result<const vk::Pipeline*> Encoder::pipeline(ShaderId shader, bool odd_source) 
 }
 
 ShaderId Encoder::shader() const {
-	const Format& format = *findFormat(target_);
-	return (importance_ ? *format.importance : format.plain)[exchangesInSubgroup(*device_) ? 0 : 1];
+	const Shaders& shaders = *findShaders(target_, search_);
+	return (importance_ ? *shaders.importance : shaders.plain)[exchangesInSubgroup(*device_) ? 0 : 1];
 }
 
 uint32_t Encoder::outputAlignment() const { return findFormat(target_)->store_unit; }
 
 uint64_t Encoder::notesBytes(uint32_t rows, uint32_t row_elements) const {
-	const Sums sums = importance_ ? findFormat(target_)->sums : Sums::None;
+	const Sums sums = importance_ ? findShaders(target_, search_)->sums : Sums::None;
 	const uint64_t spans = sums == Sums::None ? 1 : sums == Sums::Rows ? rows : uint64_t(rows) * row_elements / 256;   // one: no array is empty
 	return shader::kNoteHeaderBytes + uint64_t(shader::kNoteCapacity) * sizeof(shader::EncodeNote) + spans * sizeof(float);
 }
@@ -134,6 +148,7 @@ uint32_t Encoder::maxRows(uint32_t row_elements) const {
 
 Result<void> Encoder::record(vk::CommandBuffer& commands, const EncodeSlab& slab) const {
 	const Format& format = *findFormat(target_);
+	const Shaders& shaders = *findShaders(target_, search_);
 	const TypeInfo& type = typeInfo(target_);
 	assert(slab.rows > 0 && slab.row_elements > 0 && slab.row_elements % type.block_elements == 0);
 	assert(slab.source_offset % sourceBytes(source_) == 0 && slab.output_offset % format.store_unit == 0 && slab.importance_offset % 4 == 0);
@@ -146,15 +161,15 @@ Result<void> Encoder::record(vk::CommandBuffer& commands, const EncodeSlab& slab
 	push.output_unit = uint32_t(slab.output_offset / format.store_unit);
 	push.row_elements = slab.row_elements;
 	push.importance_word = uint32_t(slab.importance_offset / 4);
-	const vk::Groups groups = grid(*device_, uint64_t(push.units) * format.invocations);
+	const vk::Groups groups = grid(*device_, uint64_t(push.units) * shaders.invocations);
 	if (!importance_) {
 		commands.dispatch(*encode, {slab.source, slab.output, slab.notes}, push, groups);
 		return {};
 	}
-	if (format.sums != Sums::None) {
+	if (shaders.sums != Sums::None) {
 		VKQ_TRY(const vk::Pipeline* sums, pipeline(ShaderId::encode_sums, odd));
 		shader::EncodePush spans = push;
-		spans.row_elements = format.sums == Sums::Rows ? slab.row_elements : type.block_elements;
+		spans.row_elements = shaders.sums == Sums::Rows ? slab.row_elements : type.block_elements;
 		spans.units = uint32_t(elements / spans.row_elements);
 		commands.dispatch(*sums, {slab.source, slab.notes}, spans, grid(*device_, spans.units));
 		commands.barrier();
@@ -201,13 +216,13 @@ Result<void> Encoder::selfTest() const {
 	std::vector<std::byte> expected(row_bytes);
 	uint64_t different = 0;
 	for (uint32_t row = 0; row < kRows; ++row) {
-		encodeRow(target_, weights.data() + row * kColumns, kColumns, importance, expected.data());
+		encodeRow(target_, weights.data() + row * kColumns, kColumns, importance, expected.data(), search_);
 		for (uint64_t at = 0; at < row_bytes; at += type.block_bytes)
 			different += std::memcmp(expected.data() + at, out.mapped() + row * row_bytes + at, type.block_bytes) != 0;
 	}
 	if (different == 0) return {};
 	return fail(ErrorCode::kUnsupported,
-	            fmt::format("device '{}' ({}) encodes {} otherwise than the reference: {} of {} blocks differ in a test", device_->info().name, device_->info().driver, type.name,
+	            fmt::format("device '{}' ({}) encodes {} otherwise than the host: {} of {} blocks differ in a test", device_->info().name, device_->info().driver, type.name,
 	                        different, kRows * kColumns / type.block_elements),
 	            "encode on the host (vkquant --route host), or choose another device");
 }
@@ -235,7 +250,7 @@ Result<uint64_t> Encoder::repair(std::byte* notes, const std::byte* source, cons
 	}
 
 	// Blocks are independent, but for those that need the whole row's sum.
-	const uint64_t span = importance && findFormat(target_)->sums == Sums::Rows ? blocks_in_row : 1;
+	const uint64_t span = importance && findShaders(target_, search_)->sums == Sums::Rows ? blocks_in_row : 1;
 	for (uint64_t& block : doubtful) block -= block % span;
 	doubtful.erase(std::unique(doubtful.begin(), doubtful.end()), doubtful.end());
 
@@ -249,7 +264,7 @@ Result<uint64_t> Encoder::repair(std::byte* notes, const std::byte* source, cons
 				return fail(ErrorCode::kInvalidData, fmt::format("row {}, column {} is {}", row, column + i, std::isnan(x[i]) ? "not a number" : "infinite"));
 		}
 		std::byte* const at = output + block * type.block_bytes;
-		encodeRow(target_, x.data(), elements, importance ? importance + column : nullptr, at);
+		encodeRow(target_, x.data(), elements, importance ? importance + column : nullptr, at, search_);
 		if (!scalesAreFinite(target_, at, elements))
 			return fail(ErrorCode::kInvalidData, fmt::format("row {}, columns {} to {}: weights up to {:g} give a {} scale that is not finite", row, column,
 			                                                 column + elements - 1, std::fabs(*std::max_element(x.begin(), x.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); })),

@@ -14,6 +14,7 @@
 
 #include "core/result.h"
 #include "quant/format.h"
+#include "quant/search.h"
 #include "vk/commands.h"
 #include "vk/device.h"
 #include "vk/memory.h"
@@ -42,15 +43,17 @@ void clearNotes(std::byte* notes);
 class Encoder {
 public:
 	/// Whether there are shaders for this pair.
-	static bool supports(TensorType target, TensorType source);
+	static bool supports(TensorType target, TensorType source, Search search = Search::kReference);
 
-	/// `importance`: slabs bring importance; only for types with usesImportance(). The pipeline is made here, and devices whose
+	/// `importance`: slabs bring importance; only for types with usesImportance(). For kBest of a type without hasBestSearch() it is
+	/// the reference's encoder. The pipeline is made here, and devices whose
 	/// driver is not one that the tests run on (hardware) must pass selfTest(). The device must outlive the encoder.
-	static Result<Encoder> create(vk::Device& device, TensorType target, TensorType source, bool importance);
+	static Result<Encoder> create(vk::Device& device, TensorType target, TensorType source, bool importance, Search search = Search::kReference);
 
 	TensorType target() const { return target_; }
 	TensorType source() const { return source_; }
 	bool importance() const { return importance_; }
+	Search search() const { return search_; }
 
 	/// Of output_offset, bytes: 4, 2 or 1 by the type's block.
 	uint32_t outputAlignment() const;
@@ -71,14 +74,15 @@ public:
 	Result<void> selfTest() const;
 
 private:
-	Encoder(vk::Device& device, TensorType target, TensorType source, bool importance)
-		: device_(&device), target_(target), source_(source), importance_(importance) {}
+	Encoder(vk::Device& device, TensorType target, TensorType source, bool importance, Search search)
+		: device_(&device), target_(target), source_(source), importance_(importance), search_(search) {}
 	ShaderId shader() const;
 	Result<const vk::Pipeline*> pipeline(ShaderId shader, bool odd_source) const;
 
 	vk::Device* device_;
 	TensorType target_, source_;
 	bool importance_;
+	Search search_;
 };
 
 }  // namespace vkq

@@ -32,6 +32,13 @@ struct Codec {
 	bool (*finite)(const std::byte* in, uint64_t elements);
 };
 
+/// A format's encoder for Search::kBest (quant/best_*.cpp): rows as for encodeRow(). Decoding is the codec's.
+struct BestEncoder {
+	TensorType type;
+	bool uses_importance;
+	void (*encode)(const float* x, uint64_t row_elements, const float* importance, std::byte* out);
+};
+
 extern const Codec kF32Codec, kF16Codec, kBf16Codec;
 extern const Codec kQ4_0Codec, kQ4_1Codec, kQ5_0Codec, kQ5_1Codec, kQ8_0Codec;
 extern const Codec kQ2_KCodec, kQ3_KCodec, kQ4_KCodec, kQ5_KCodec, kQ6_KCodec;

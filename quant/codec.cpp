@@ -2,6 +2,7 @@
 
 #include "quant/block_codec.h"
 
+#include <array>
 #include <cassert>
 
 namespace vkq {
@@ -20,10 +21,20 @@ const Codec& codecOf(TensorType type) {
 	return *kCodecs[0];
 }
 
+/// One a format that has one.
+constexpr std::array<const BestEncoder*, 0> kBestEncoders{};
+
+const BestEncoder* bestEncoderOf(TensorType type) {
+	for (const BestEncoder* encoder : kBestEncoders)
+		if (encoder->type == type) return encoder;
+	return nullptr;
+}
+
 }  // namespace
 
-void encodeRow(TensorType type, const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
+void encodeRow(TensorType type, const float* x, uint64_t row_elements, const float* importance, std::byte* out, Search search) {
 	assert(row_elements % typeInfo(type).block_elements == 0);
+	if (const BestEncoder* best = search == Search::kBest ? bestEncoderOf(type) : nullptr) return best->encode(x, row_elements, importance, out);
 	codecOf(type).encode(x, row_elements, importance, out);
 }
 
@@ -37,6 +48,11 @@ bool scalesAreFinite(TensorType type, const std::byte* in, uint64_t elements) {
 	return codecOf(type).finite(in, elements);
 }
 
-bool usesImportance(TensorType type) { return codecOf(type).uses_importance; }
+bool usesImportance(TensorType type, Search search) {
+	const BestEncoder* best = search == Search::kBest ? bestEncoderOf(type) : nullptr;
+	return best ? best->uses_importance : codecOf(type).uses_importance;
+}
+
+bool hasBestSearch(TensorType type) { return bestEncoderOf(type) != nullptr; }
 
 }  // namespace vkq

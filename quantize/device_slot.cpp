@@ -20,10 +20,10 @@ Result<void> grow(vk::Device& device, vk::Buffer& buffer, uint64_t bytes, vk::Me
 
 }  // namespace
 
-Result<const Encoder*> EncoderSet::get(TensorType to, TensorType from, bool importance) {
-	const std::tuple key(to, from, importance);
+Result<const Encoder*> EncoderSet::get(TensorType to, TensorType from, bool importance, Search search) {
+	const std::tuple key(to, from, importance, search);
 	if (const auto found = encoders_.find(key); found != encoders_.end()) return static_cast<const Encoder*>(&found->second);
-	VKQ_TRY(Encoder encoder, Encoder::create(device_, to, from, importance));
+	VKQ_TRY(Encoder encoder, Encoder::create(device_, to, from, importance, search));
 	return static_cast<const Encoder*>(&encoders_.emplace(key, std::move(encoder)).first->second);
 }
 
@@ -74,7 +74,7 @@ Result<void> DeviceSlot::submit(std::span<const SlabEncoding> encodings, Encoder
 	uint64_t output_bytes = 0, notes_bytes = 0, importance_bytes = 0;
 	for (const SlabEncoding& encoding : encodings) {
 		Part part;
-		VKQ_TRY(part.encoder, encoders.get(encoding.to, source_.type, encoding.importance != nullptr));
+		VKQ_TRY(part.encoder, encoders.get(encoding.to, source_.type, encoding.importance != nullptr, encoding.search));
 		part.importance = encoding.importance;
 		part.output_bytes = source_.rows * *typeBytes(encoding.to, source_.row_elements);
 		part.output_offset = output_bytes;

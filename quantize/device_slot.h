@@ -26,17 +26,18 @@ namespace vkq {
 struct SlabEncoding {
 	TensorType to;
 	const float* importance = nullptr;   // row_elements values, or null. Must stay until wait() has returned
+	Search search = Search::kReference;
 };
 
 /// Encoders by what they encode, made at first use.
 class EncoderSet {
 public:
 	explicit EncoderSet(vk::Device& device) : device_(device) {}
-	Result<const Encoder*> get(TensorType to, TensorType from, bool importance);
+	Result<const Encoder*> get(TensorType to, TensorType from, bool importance, Search search);
 
 private:
 	vk::Device& device_;
-	std::map<std::tuple<TensorType, TensorType, bool>, Encoder> encoders_;
+	std::map<std::tuple<TensorType, TensorType, bool, Search>, Encoder> encoders_;
 };
 
 /// The same for decoders.

@@ -55,7 +55,7 @@ bool rowsAreFinite(const RowBlock& source, unsigned threads) {
 	return finite;
 }
 
-bool encodeRowsOnHost(const RowBlock& source, TensorType to, const float* importance, unsigned threads, std::byte* out) {
+bool encodeRowsOnHost(const RowBlock& source, TensorType to, const float* importance, Search search, unsigned threads, std::byte* out) {
 	const uint64_t in_bytes = *typeBytes(source.type, source.row_elements), out_bytes = *typeBytes(to, source.row_elements);
 	std::atomic<bool> finite{true};
 	forRows(source, threads, [&](uint64_t first, uint64_t rows) {
@@ -66,7 +66,7 @@ bool encodeRowsOnHost(const RowBlock& source, TensorType to, const float* import
 		std::vector<float> row(source.row_elements);
 		for (uint64_t r = first; r < first + rows; ++r) {
 			decodeRow(source.type, source.bytes + r * in_bytes, source.row_elements, row.data());
-			encodeRow(to, row.data(), source.row_elements, importance, out + r * out_bytes);
+			encodeRow(to, row.data(), source.row_elements, importance, out + r * out_bytes, search);
 		}
 	});
 	return finite;

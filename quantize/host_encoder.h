@@ -4,6 +4,7 @@
 #include "core/result.h"
 #include "quant/distortion.h"
 #include "quant/format.h"
+#include "quant/search.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +19,7 @@ struct RowBlock {
 };
 
 /// Encodes all rows to `out`. `importance`: row_elements values, or null. False if a source value is not finite.
-bool encodeRowsOnHost(const RowBlock& source, TensorType to, const float* importance, unsigned threads, std::byte* out);
+bool encodeRowsOnHost(const RowBlock& source, TensorType to, const float* importance, Search search, unsigned threads, std::byte* out);
 
 /// Whether every value of an F32, F16 or BF16 block is finite; other types are looked at by their scales.
 bool rowsAreFinite(const RowBlock& source, unsigned threads);

@@ -54,8 +54,10 @@ std::string fingerprintOf(const ModelSource& source, const std::filesystem::path
 	} else {
 		addFile(input, print);
 	}
-	for (const TensorJob& job : plan.jobs)
+	for (const TensorJob& job : plan.jobs) {
+		print.addValue(job.search);
 		if (job.importance) print.add(job.importance->data(), job.importance->size() * sizeof(float));
+	}
 	return print.text();
 }
 

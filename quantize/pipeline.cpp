@@ -32,6 +32,7 @@ struct Destination {
 struct Encoding {
 	TensorType to;
 	const std::vector<float>* importance;
+	Search search;
 	std::vector<Destination> destinations;
 	uint64_t rows_written = 0;   // of the tensor
 };
@@ -50,9 +51,9 @@ std::vector<TensorWork> collectWork(const ModelSource& source, std::span<const P
 		for (size_t j = 0; j < jobs.size(); ++j) {
 			if (j < outputs[o].done.size() && outputs[o].done[j]) continue;
 			auto& encodings = work[jobs[j].source].encodings;
-			const auto same = std::find_if(encodings.begin(), encodings.end(), [&](const Encoding& e) { return e.to == jobs[j].to && e.importance == jobs[j].importance; });
+			const auto same = std::find_if(encodings.begin(), encodings.end(), [&](const Encoding& e) { return e.to == jobs[j].to && e.importance == jobs[j].importance && e.search == jobs[j].search; });
 			if (same != encodings.end()) same->destinations.push_back({o, j});
-			else encodings.push_back({jobs[j].to, jobs[j].importance, {{o, j}}});
+			else encodings.push_back({jobs[j].to, jobs[j].importance, jobs[j].search, {{o, j}}});
 		}
 	}
 	std::erase_if(work, [](const TensorWork& tensor) { return tensor.encodings.empty(); });
@@ -60,7 +61,7 @@ std::vector<TensorWork> collectWork(const ModelSource& source, std::span<const P
 }
 
 /// Formats that the shaders write; plain conversions are a memory copy's work and stay on the host.
-bool deviceEncodes(TensorType to) { return Encoder::supports(to, TensorType::F32); }
+bool deviceEncodes(const Encoding& encoding) { return Encoder::supports(encoding.to, TensorType::F32, encoding.search); }
 
 class Pipeline {
 public:
@@ -110,7 +111,7 @@ private:
 		return {};
 	}
 
-	Router::Key keyOf(const TensorInfo& info, const Encoding& encoding) const { return {info.type, encoding.to, encoding.importance != nullptr}; }
+	Router::Key keyOf(const TensorInfo& info, const Encoding& encoding) const { return {info.type, encoding.to, encoding.importance != nullptr, encoding.search}; }
 
 	const float* importanceOf(const Encoding& encoding, const TensorInfo& info, const Slab& slab) const {
 		if (!encoding.importance) return nullptr;
@@ -147,15 +148,15 @@ private:
 		if (!device_ || options_.route == Route::Host) return Router::Decision::Host;
 		const Encoding* heaviest = nullptr;
 		for (const Encoding& encoding : tensor.encodings)
-			if (deviceEncodes(encoding.to) && encoding.to != info.type && (!heaviest || rank(encoding) > rank(*heaviest))) heaviest = &encoding;
+			if (deviceEncodes(encoding) && encoding.to != info.type && (!heaviest || rank(encoding) > rank(*heaviest))) heaviest = &encoding;
 		if (!heaviest || info.ne[0] > options_.slab_weights) return Router::Decision::Host;
 		if (options_.route == Route::Device) return Router::Decision::Device;
 		const Router::Key key = keyOf(info, *heaviest);
 		return router_.decide(key, slab.rows * info.ne[0], left_.at(key));
 	}
 
-	/// Searches cost more than roundings: super-block formats and importance first.
-	static int rank(const Encoding& encoding) { return (typeInfo(encoding.to).block_elements > 32 ? 2 : 0) + (encoding.importance ? 1 : 0); }
+	/// Searches cost more than roundings: the best search, super-block formats and importance first.
+	static int rank(const Encoding& encoding) { return (encoding.search == Search::kBest ? 4 : 0) + (typeInfo(encoding.to).block_elements > 32 ? 2 : 0) + (encoding.importance ? 1 : 0); }
 
 	Result<void> runSlab(TensorWork& tensor, const TensorInfo& info, const Slab& slab, Router::Decision decision) {
 		for (const Encoding& encoding : tensor.encodings) left_[keyOf(info, encoding)] -= slab.rows * info.ne[0];
@@ -166,7 +167,7 @@ private:
 		const auto host_start = Clock::now();
 		for (Encoding& encoding : tensor.encodings) {
 			if (encoding.to == info.type) VKQ_CHECK(copyRows(encoding, info, slab, rows));
-			else if (on_device && deviceEncodes(encoding.to)) flight.encodings.push_back(&encoding);
+			else if (on_device && deviceEncodes(encoding)) flight.encodings.push_back(&encoding);
 			else VKQ_CHECK(encodeOnHost(encoding, info, slab, rows));
 		}
 		if (decision == Router::Decision::ProbeHost) measure(tensor, info, decision, slab, secondsSince(host_start));
@@ -178,7 +179,7 @@ private:
 		if (free_.empty()) VKQ_CHECK(land());
 		flight.slot = free_.back();
 		free_.pop_back();
-		for (const Encoding* encoding : flight.encodings) flight.requests.push_back({encoding->to, importanceOf(*encoding, info, slab)});
+		for (const Encoding* encoding : flight.encodings) flight.requests.push_back({encoding->to, importanceOf(*encoding, info, slab), encoding->search});
 
 		flight.submitted = Clock::now();
 		RowBlock input = rows;
@@ -226,7 +227,7 @@ private:
 	Result<void> encodeOnHost(Encoding& encoding, const TensorInfo& info, const Slab& slab, const RowBlock& rows) {
 		host_bytes_.resize(*typeBytes(encoding.to, info.ne[0]) * slab.rows);
 		const float* importance = importanceOf(encoding, info, slab);
-		if (!encodeRowsOnHost(rows, encoding.to, importance, threads_, host_bytes_.data())) return notFinite(info);
+		if (!encodeRowsOnHost(rows, encoding.to, importance, encoding.search, threads_, host_bytes_.data())) return notFinite(info);
 		if (!scalesAreFinite(encoding.to, host_bytes_.data(), slab.rows * info.ne[0])) return scaleOverflow(info, encoding.to);
 		report_.host_weights += slab.rows * info.ne[0];
 		if (options_.verify) {

@@ -61,6 +61,7 @@ Metadata outputMetadata(const ModelSource& source, const QuantizeOptions& option
 		metadata.set("quantize.imatrix.entries_count", uint32_t(imatrix->importance.size()));
 		if (imatrix->chunks > 0) metadata.set("quantize.imatrix.chunks_count", imatrix->chunks);
 	}
+	if (options.search == Search::kBest && !options.copy) metadata.set(std::string(kSearchKey), std::string(searchName(options.search)));
 	if (!options.prune_layers.empty())
 		if (const auto arch = metadata.string("general.architecture")) metadata.set(std::string(*arch) + ".block_count", layers_kept);
 	return metadata;
@@ -116,7 +117,7 @@ Result<ImatrixFindings> checkImportance(const ModelSource& source, const std::ve
 	for (size_t i = 0; i < kept.size(); ++i) {
 		const TensorInfo& from = source.tensors()[kept[i].source];
 		const bool required = !options.copy && needsImportance(file_type, choices[i].type, kept[i].name);
-		if (from.type == choices[i].type || !usesImportance(choices[i].type)) continue;
+		if (from.type == choices[i].type || !usesImportance(choices[i].type, options.search)) continue;
 		if (options.imatrix || required) uses.push_back({from.name, from.ne[0], from.ne[2], required});
 	}
 	if (!options.imatrix && !uses.empty())
@@ -126,7 +127,7 @@ Result<ImatrixFindings> checkImportance(const ModelSource& source, const std::ve
 
 /// The tensor's importance, or null: there is none, it is of another size (checkImportance() let that pass), or the type has no use for it.
 const std::vector<float>* importanceOf(const TensorInfo& tensor, const TensorJob& job, const QuantizeOptions& options) {
-	if (!options.imatrix || job.copies() || !usesImportance(job.to)) return nullptr;
+	if (!options.imatrix || job.copies() || !usesImportance(job.to, job.search)) return nullptr;
 	const auto found = options.imatrix->importance.find(tensor.name);
 	if (found == options.imatrix->importance.end() || found->second.size() != tensor.ne[0] * tensor.ne[2]) return nullptr;
 	return &found->second;
@@ -149,7 +150,7 @@ Result<QuantizePlan> planQuantization(const ModelSource& source, const QuantizeO
 	for (size_t i = 0; i < kept.size(); ++i) {
 		const TensorInfo& from = source.tensors()[kept[i].source];
 		VKQ_CHECK(checkConversion(source, from, choices[i].type, options.allow_requantize));
-		TensorJob job{kept[i].source, from.type, choices[i].type, nullptr, choices[i].fell_back};
+		TensorJob job{kept[i].source, from.type, choices[i].type, nullptr, hasBestSearch(choices[i].type) ? options.search : Search::kReference, choices[i].fell_back};
 		job.importance = importanceOf(from, job, options);
 		plan.jobs.push_back(job);
 		TensorInfo to = from;

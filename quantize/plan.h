@@ -7,17 +7,23 @@
 #include "ggufio/model_source.h"
 #include "quant/imatrix.h"
 #include "quant/mixture.h"
+#include "quant/search.h"
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vkq {
 
+/// Metadata of our own: which search encoded the file, if it was not the reference's, whose files are the reference's to the byte.
+inline constexpr std::string_view kSearchKey = "vkquant.search";
+
 struct QuantizeOptions {
 	MixtureOptions mixture;                   // target file type, overrides, pure, ...
 	bool copy = false;                        // COPY: keep every tensor as it is
+	Search search = Search::kReference;       // kBest is told to the output's readers by kSearchKey
 	bool allow_requantize = false;
 	const Imatrix* imatrix = nullptr;         // already filtered by --include-weights / --exclude-weights
 	Metadata override_kv;                     // in the user's order
@@ -30,6 +36,7 @@ struct TensorJob {
 	size_t source = 0;                        // index into ModelSource::tensors()
 	TensorType from = TensorType::F32, to = TensorType::F32;
 	const std::vector<float>* importance = nullptr;   // ne0 values, or ne0 x experts; null: encode without
+	Search search = Search::kReference;       // kBest only for types that have it
 	bool fell_back = false;                   // the row length does not suit the mixture's type
 	bool copies() const { return from == to; }
 };

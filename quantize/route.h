@@ -6,6 +6,7 @@
 #pragma once
 
 #include "quant/format.h"
+#include "quant/search.h"
 
 #include <cstdint>
 #include <map>
@@ -18,6 +19,7 @@ public:
 	struct Key {
 		TensorType from, to;
 		bool importance;
+		Search search = Search::kReference;
 		auto operator<=>(const Key&) const = default;
 	};
 	enum class Decision { ProbeHost, ProbeDevice, Device, Host };

@@ -23,7 +23,7 @@ namespace {
 
 struct Arguments {
 	std::string source, imatrix, report, prompt, memory, keep;
-	std::vector<std::string> levels, cache_types;
+	std::vector<std::string> levels, cache_types, searches{"reference"};
 	uint32_t plan_context = 0, predict = 48;
 	bool force = false, allow_requantize = false;
 	RunOptions run;
@@ -76,12 +76,16 @@ Result<std::vector<Candidate>> makeLevels(const Arguments& arguments, const Mode
 			candidates.push_back({std::filesystem::path(word).filename().string(), word});
 			continue;
 		}
-		QuantizeOptions options;
-		options.mixture.target = *type;
-		options.allow_requantize = arguments.allow_requantize;
-		options.imatrix = imatrix ? &*imatrix : nullptr;
-		jobs.push_back({options, folder / fmt::format("{}.gguf", type->name)});
-		candidates.push_back({std::string(type->name), jobs.back().output});
+		for (const std::string& search : arguments.searches) {
+			QuantizeOptions options;
+			options.mixture.target = *type;
+			options.allow_requantize = arguments.allow_requantize;
+			options.imatrix = imatrix ? &*imatrix : nullptr;
+			options.search = *searchFromName(search);
+			const bool best = options.search == Search::kBest;
+			jobs.push_back({options, folder / fmt::format("{}{}.gguf", type->name, best ? "-best" : "")});
+			candidates.push_back({fmt::format("{}{}", type->name, best ? ", best" : ""), jobs.back().output});
+		}
 	}
 	if (jobs.empty()) return candidates;
 	VKQ_TRY(const std::vector<QuantizePlan> plans, planLevels(source, jobs));
@@ -272,6 +276,7 @@ void addCompareCommand(CLI::App& app, EvalCommand& chosen) {
 	command->add_option("SOURCE", arguments->source, "the original: GGUF or Hugging Face folder")->required();
 	command->add_option("LEVEL", arguments->levels, "file types (made for the purpose, as vkquant does) or files");
 	command->add_option("--imatrix", arguments->imatrix, "importance matrix for the levels that are made");
+	command->add_option("--search", arguments->searches, "how levels are made: reference, best, or reference,best for both")->delimiter(',')->check(CLI::IsMember({"reference", "best"}))->capture_default_str();
 	command->add_option("--kv-types", arguments->cache_types, "compare these cache types too: f16,q8_0,q8_0/q4_0 (keys/values)")->delimiter(',');
 	command->add_option("--prompt", arguments->prompt, "show each level's answer, and where it leaves the original's");
 	command->add_option("-n,--predict", arguments->predict, "most tokens of an answer")->check(CLI::Range(1, 4096))->capture_default_str();

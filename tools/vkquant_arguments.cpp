@@ -18,7 +18,7 @@ namespace {
 /// Options as the user typed them.
 struct Texts {
 	std::vector<std::string> words;   // INPUT [OUTPUT] TYPE [TYPE...]
-	std::string imatrix, output_type, embedding_type, prune_layers, split_max_size, tensor_type_file, route = "auto";
+	std::string imatrix, output_type, embedding_type, prune_layers, split_max_size, tensor_type_file, route = "auto", search = "reference";
 	std::vector<std::string> include_weights, exclude_weights, tensor_types, override_kv;
 	bool pure = false, leave_output = false, allow_requantize = false, keep_split = false;
 };
@@ -103,6 +103,7 @@ Result<QuantizeOptions> commonOptions(const Texts& texts, const VkquantArguments
 	options.mixture.leave_output_tensor = texts.leave_output;
 	options.allow_requantize = texts.allow_requantize;
 	options.keep_split = texts.keep_split;
+	options.search = *searchFromName(texts.search);
 	options.imatrix = arguments.imatrix ? &*arguments.imatrix : nullptr;
 	VKQ_TRY(options.mixture.output_type, parseType(texts.output_type, "--output-tensor-type"));
 	VKQ_TRY(options.mixture.embedding_type, parseType(texts.embedding_type, "--token-embedding-type"));
@@ -151,12 +152,14 @@ Result<void> interpret(Texts& texts, VkquantArguments& arguments) {
 std::optional<int> parseVkquant(int argc, char** argv, VkquantArguments& arguments) {
 	CLI::App app("", "vkquant");
 	Texts texts;
-	describe(app, "Quantizes a model on a Vulkan device: GGUF (F32, F16, BF16) or a Hugging Face folder in, GGUF out, byte for byte what llama-quantize writes.",
+	describe(app, "Quantizes a model on a Vulkan device: GGUF (F32, F16, BF16) or a Hugging Face folder in, GGUF out, byte for byte what llama-quantize writes (or better: --search best).",
 	         {"vkquant model-f16.gguf Q4_K_M", "vkquant Llama-3.2-1B/ Q4_K_M Q5_K_M Q8_0      # three levels in one pass",
 	          "vkquant model-f16.gguf out.gguf Q4_K_M --imatrix imatrix.gguf", "vkquant model-f16.gguf Q4_K_M --tensor-type 'attn_v=q6_k' --dry-run",
 	          "vkquant model-f16.gguf Q6_K --device 0 --verify --json"});
 	app.add_option("INPUT [OUTPUT] TYPE", texts.words, "the model, where to write (a file, or a folder), and one or more types")->required();
 	app.add_flag("--force", arguments.job.force, "overwrite existing outputs");
+	app.add_option("--search", texts.search, "reference: llama-quantize's bytes; best: search further, less error at the same size")
+		->check(CLI::IsMember({"reference", "best"}))->capture_default_str();
 	app.add_flag("--dry-run", arguments.dry_run, "print the exact sizes and types, write nothing");
 	app.add_flag("--verify", arguments.job.pipeline.verify, "decode every tensor again and report its error");
 	app.add_flag("--resume", arguments.job.resume, "keep what is done when interrupted; the same command continues it");

@@ -79,8 +79,8 @@ void printSummary(const VkquantSummary& summary) {
 	if (!report.distortions.empty()) printDistortions(summary);
 
 	const uint64_t encoded = report.device_weights + report.host_weights;
-	fmt::print("\n{} in {}: {:.2f} GB/s read, {} weights/s", result.files.size() == 1 ? "done" : fmt::format("{} levels done", result.files.size()), formatSeconds(report.seconds),
-	           double(report.source_bytes) / 1e9 / std::max(report.seconds, 1e-9), formatCount(uint64_t(double(encoded) / std::max(report.seconds, 1e-9))));
+	fmt::print("\n{} in {}: {:.2f} GB/s read, {} weights/s, {} search", result.files.size() == 1 ? "done" : fmt::format("{} levels done", result.files.size()), formatSeconds(report.seconds),
+	           double(report.source_bytes) / 1e9 / std::max(report.seconds, 1e-9), formatCount(uint64_t(double(encoded) / std::max(report.seconds, 1e-9))), searchName(summary.levels.front().options.search));
 	if (summary.device && encoded)
 		fmt::print("; {:.0f} % encoded on {}{}", 100.0 * double(report.device_weights) / double(encoded), summary.device->info().name, report.zero_copy ? ", read in place" : "");
 	fmt::print("\n");
@@ -106,12 +106,13 @@ Json summaryJson(const VkquantSummary& summary) {
 	json["levels"] = Json::array();
 	for (size_t i = 0; i < summary.plans.size(); ++i) {
 		const QuantizePlan& plan = summary.plans[i];
-		Json level{{"level", levelName(summary.levels[i])}, {"file_bytes", plan.layout.file_bytes}, {"tensor_bytes", plan.tensor_bytes}, {"weights", plan.weights}, {"bits_per_weight", plan.bitsPerWeight()}};
+		Json level{{"level", levelName(summary.levels[i])}, {"search", searchName(summary.levels[i].options.search)}, {"file_bytes", plan.layout.file_bytes}, {"tensor_bytes", plan.tensor_bytes}, {"weights", plan.weights}, {"bits_per_weight", plan.bitsPerWeight()}};
 		if (summary.result)
 			for (const auto& file : summary.result->files[i]) level["files"].push_back(file.string());
 		for (size_t t = 0; t < plan.jobs.size(); ++t) {
 			const TensorInfo& tensor = plan.layout.tensors[t];
-			Json entry{{"name", tensor.name}, {"from", typeName(plan.jobs[t].from)}, {"to", typeName(plan.jobs[t].to)}, {"bytes", tensor.bytes}, {"importance", plan.jobs[t].importance != nullptr}};
+			Json entry{{"name", tensor.name}, {"from", typeName(plan.jobs[t].from)}, {"to", typeName(plan.jobs[t].to)}, {"bytes", tensor.bytes}, {"importance", plan.jobs[t].importance != nullptr},
+			           {"search", searchName(plan.jobs[t].search)}};
 			if (summary.result && !summary.result->report.distortions.empty() && !plan.jobs[t].copies()) {
 				const Distortion& d = summary.result->report.distortions[i][t];
 				entry["rmse"] = d.rmse();

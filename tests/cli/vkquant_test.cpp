@@ -82,6 +82,30 @@ TEST(Vkquant, VerifiesByDecodingAgain) {
 	EXPECT_EQ(verified, 44u);
 }
 
+TEST(Vkquant, SaysWhichSearchEncodedTheFile) {
+	TempFolder folder;
+	const ToolResult reference = runTool("vkquant", {kSample, folder / "reference.gguf", "Q4_0"});
+	EXPECT_TRUE(contains(reference.out, "weights/s, reference search")) << reference.out;
+	const ToolResult best = runTool("vkquant", {kSample, folder / "best.gguf", "Q4_0", "--search", "best"});
+	EXPECT_EQ(best.code, 0) << best.err;
+	EXPECT_TRUE(contains(best.out, "weights/s, best search")) << best.out;
+	const ToolResult summary = runTool("vkquant", {kSample, folder / "again.gguf", "Q4_0", "--search", "best", "--route", "host", "--json"});
+	EXPECT_EQ(json::parse(summary.out)["levels"][0]["search"], "best");
+	EXPECT_TRUE(readFile(folder / "best.gguf") == readFile(folder / "again.gguf"));   // host and device, the same bytes
+
+	// A key of our own tells readers of the file; the reference's bytes stay the reference's.
+	const auto text = [&](const char* name) {
+		const auto bytes = readFile(folder / name);
+		return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+	};
+	EXPECT_TRUE(contains(text("best.gguf"), "vkquant.search"));
+	EXPECT_FALSE(contains(text("reference.gguf"), "vkquant.search"));
+
+	const ToolResult unknown = runTool("vkquant", {kSample, folder / "out.gguf", "Q4_0", "--search", "bset"});
+	EXPECT_EQ(unknown.code, 2);
+	EXPECT_EQ(unknown.firstError(), "vkquant: --search: bset not in {reference,best}");
+}
+
 TEST(Vkquant, EncodesOnTheDeviceThatIsAskedFor) {
 	TempFolder folder;
 	EXPECT_EQ(runTool("vkquant", {kSample, folder / "a.gguf", "Q4_K_M", "--route", "device", "--device", "0", "--quiet"}).code, 0);

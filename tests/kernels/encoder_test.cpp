@@ -66,9 +66,9 @@ struct EncoderTest : testing::Test {
 	}
 
 	/// `shift`: how many bytes before the rows the source binding begins.
-	static Result<Outcome> encode(TensorType target, TensorType source, const Rows& rows, const std::vector<std::byte>& bytes, const std::vector<float>& importance, uint32_t shift = 0) {
+	static Result<Outcome> encode(TensorType target, TensorType source, const Rows& rows, const std::vector<std::byte>& bytes, const std::vector<float>& importance, Search search, uint32_t shift = 0) {
 		const uint64_t out_bytes = *typeBytes(target, rows.values.size());
-		VKQ_TRY(const Encoder encoder, Encoder::create(*device, target, source, !importance.empty()));
+		VKQ_TRY(const Encoder encoder, Encoder::create(*device, target, source, !importance.empty(), search));
 		const uint32_t out_shift = shift ? encoder.outputAlignment() : 0;
 		VKQ_TRY(auto in, Buffer::create(*device, bytes.size() + shift + 4, MemoryUse::Upload));
 		VKQ_TRY(auto out, Buffer::create(*device, out_bytes + out_shift + 16, MemoryUse::Download));
@@ -96,16 +96,16 @@ struct EncoderTest : testing::Test {
 	}
 
 	/// Expects the oracle's bytes; returns the share of blocks that the host had to encode.
-	static double expectOracle(TensorType target, TensorType source, Rows rows, const std::vector<float>& importance = {}, uint32_t shift = 0) {
+	static double expectOracle(TensorType target, TensorType source, Rows rows, const std::vector<float>& importance = {}, Search search = Search::kReference, uint32_t shift = 0) {
 		const auto bytes = toSource(source, rows.values);
-		const auto outcome = encode(target, source, rows, bytes, importance, shift);
+		const auto outcome = encode(target, source, rows, bytes, importance, search, shift);
 		EXPECT_TRUE(outcome.ok()) << (outcome.ok() ? "" : outcome.error().message);
 		if (!outcome.ok()) return 1;
 		const TypeInfo& type = typeInfo(target);
 		const uint64_t row_bytes = *typeBytes(target, rows.row_elements);
 		std::vector<std::byte> expected(outcome->bytes.size());
 		for (uint32_t row = 0; row < rows.rows; ++row)
-			encodeRow(target, rows.values.data() + size_t(row) * rows.row_elements, rows.row_elements, importance.empty() ? nullptr : importance.data(), expected.data() + row * row_bytes);
+			encodeRow(target, rows.values.data() + size_t(row) * rows.row_elements, rows.row_elements, importance.empty() ? nullptr : importance.data(), expected.data() + row * row_bytes, search);
 		uint64_t different = 0, first = 0;
 		const uint64_t blocks = rows.values.size() / type.block_elements;
 		for (uint64_t block = 0; block < blocks; ++block)
@@ -122,14 +122,17 @@ struct EncoderTest : testing::Test {
 struct Case {
 	TensorType target;
 	bool importance;
+	Search search = Search::kReference;
 };
 
 std::vector<Case> cases() {
 	std::vector<Case> all;
 	for (const TypeInfo& type : allTypes())
-		if (Encoder::supports(type.type, TensorType::F16)) {
-			all.push_back({type.type, false});
-			if (usesImportance(type.type)) all.push_back({type.type, true});
+		for (const Search search : {Search::kReference, Search::kBest}) {
+			if (search == Search::kBest && !hasBestSearch(type.type)) continue;
+			if (!Encoder::supports(type.type, TensorType::F16, search)) continue;
+			all.push_back({type.type, false, search});
+			if (usesImportance(type.type, search)) all.push_back({type.type, true, search});
 		}
 	return all;
 }
@@ -150,7 +153,7 @@ struct EncodeEveryType : EncoderTest, testing::WithParamInterface<Case> {};
 
 TEST_P(EncodeEveryType, EqualsTheHostOnRandomWeights) {
 	for (const TensorType source : {TensorType::F16, TensorType::F32, TensorType::BF16}) {
-		const double repaired = expectOracle(GetParam().target, source, gaussian(37, 1024, 0.02f, 7), importanceFor(GetParam(), 1024));
+		const double repaired = expectOracle(GetParam().target, source, gaussian(37, 1024, 0.02f, 7), importanceFor(GetParam(), 1024), GetParam().search);
 		EXPECT_LT(repaired, 0.01) << "ordinary weights should not need the host";
 	}
 }
@@ -167,13 +170,13 @@ TEST_P(EncodeEveryType, EqualsTheHostOnAdversarialRows) {
 			std::vector<std::byte> encoded(*typeBytes(GetParam().target, kElements));
 			for (adversarial::Row row : all) {
 				toSource(source, row.values);
-				encodeRow(GetParam().target, row.values.data(), kElements, GetParam().importance ? importance.values.data() : nullptr, encoded.data());
+				encodeRow(GetParam().target, row.values.data(), kElements, GetParam().importance ? importance.values.data() : nullptr, encoded.data(), GetParam().search);
 				if (!scalesAreFinite(GetParam().target, encoded.data(), kElements)) continue;   // is refused
 				++rows.rows;
 				rows.values.insert(rows.values.end(), row.values.begin(), row.values.end());
 			}
 			EXPECT_GT(rows.rows + 3, all.size());
-			expectOracle(GetParam().target, source, rows, importance.values);
+			expectOracle(GetParam().target, source, rows, importance.values, GetParam().search);
 		}
 	}
 }
@@ -186,18 +189,18 @@ TEST_P(EncodeEveryType, EqualsTheHostOnBlocksThatAreAlmostFlat) {
 		const float unit = std::ldexp(1.0f, -int(row % 23)), offset = float(int(row % 7) - 3) * std::ldexp(1.0f, int(row % 11) - 5);
 		for (uint32_t i = 0; i < 512; ++i) rows.values[row * 512 + i] = offset + unit * float(int(random() % (2 + row % 33)) - int(row % 5));
 	}
-	for (const TensorType source : {TensorType::F32, TensorType::F16}) expectOracle(GetParam().target, source, rows, importanceFor(GetParam(), 512));
+	for (const TensorType source : {TensorType::F32, TensorType::F16}) expectOracle(GetParam().target, source, rows, importanceFor(GetParam(), 512), GetParam().search);
 }
 
 TEST_P(EncodeEveryType, TakesRowsThatBeginAnywhereInTheFile) {
 	for (const uint32_t shift : {2u, 4u, 6u, 30u})
-		for (const TensorType source : {TensorType::F16, TensorType::BF16}) expectOracle(GetParam().target, source, gaussian(3, 256, 1.0f, shift), importanceFor(GetParam(), 256), shift);
-	for (const uint32_t shift : {4u, 12u}) expectOracle(GetParam().target, TensorType::F32, gaussian(1, 256, 1.0f, shift), importanceFor(GetParam(), 256), shift);
+		for (const TensorType source : {TensorType::F16, TensorType::BF16}) expectOracle(GetParam().target, source, gaussian(3, 256, 1.0f, shift), importanceFor(GetParam(), 256), GetParam().search, shift);
+	for (const uint32_t shift : {4u, 12u}) expectOracle(GetParam().target, TensorType::F32, gaussian(1, 256, 1.0f, shift), importanceFor(GetParam(), 256), GetParam().search, shift);
 }
 
 TEST_P(EncodeEveryType, PassesItsSelfTest) {
 	for (const TensorType source : {TensorType::F32, TensorType::F16, TensorType::BF16}) {
-		const auto encoder = Encoder::create(*device, GetParam().target, source, GetParam().importance);
+		const auto encoder = Encoder::create(*device, GetParam().target, source, GetParam().importance, GetParam().search);
 		ASSERT_TRUE(encoder.ok());
 		const auto passed = encoder->selfTest();
 		EXPECT_TRUE(passed.ok()) << passed.error().message;
@@ -209,7 +212,7 @@ TEST_P(EncodeEveryType, NamesTheWeightThatIsNotANumber) {
 		for (const float bad : {NAN, INFINITY, -INFINITY}) {
 			Rows rows = gaussian(5, 512, 0.02f, 1);
 			rows.values[3 * 512 + 301] = bad;
-			const auto outcome = encode(GetParam().target, source, rows, toSource(source, rows.values), importanceFor(GetParam(), 512));
+			const auto outcome = encode(GetParam().target, source, rows, toSource(source, rows.values), importanceFor(GetParam(), 512), GetParam().search);
 			ASSERT_FALSE(outcome.ok());
 			EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidData);
 			EXPECT_EQ(outcome.error().message, std::isnan(bad) ? "row 3, column 301 is not a number" : "row 3, column 301 is infinite");
@@ -220,7 +223,7 @@ TEST_P(EncodeEveryType, RefusesScalesThatDoNotFitAHalf) {
 	if (GetParam().target == TensorType::MXFP4) GTEST_SKIP() << "its scale is a power of two of eight bits";
 	for (const adversarial::Row& row : adversarial::overflowingRows(512)) {
 		Rows rows{1, 512, row.values};
-		const auto outcome = encode(GetParam().target, TensorType::F32, rows, toSource(TensorType::F32, rows.values), importanceFor(GetParam(), 512));
+		const auto outcome = encode(GetParam().target, TensorType::F32, rows, toSource(TensorType::F32, rows.values), importanceFor(GetParam(), 512), GetParam().search);
 		ASSERT_FALSE(outcome.ok()) << row.name;
 		EXPECT_EQ(outcome.error().code, ErrorCode::kInvalidData);
 		EXPECT_NE(outcome.error().message.find("row 0, column"), std::string::npos) << outcome.error().message;
@@ -248,5 +251,5 @@ TEST_F(EncoderTest, RefusesPairsWithoutAShader) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, EncodeEveryType, testing::ValuesIn(cases()), [](const auto& entry) {
-	return std::string(typeName(entry.param.target)) + (entry.param.importance ? "_importance" : "");
+	return std::string(typeName(entry.param.target)) + (entry.param.search == Search::kBest ? "_best" : "") + (entry.param.importance ? "_importance" : "");
 });

@@ -106,20 +106,26 @@ TEST(Job, ContinuesWhereItWasInterrupted) {
 }
 
 TEST(Job, DoesNotContinueWithOtherSettings) {
-	TempFolder folder;
-	std::atomic<bool> interrupted = false;
-	JobOptions options;
-	options.resume = true;
-	options.pipeline.interrupted = &interrupted;
-	options.pipeline.progress = [&](const Progress& progress) { interrupted = progress.bytes_done > 4 << 20; };
-	EXPECT_FALSE(run(kSource, {level("Q8_0", folder / "out.gguf")}, options).ok());
-	options.pipeline.interrupted = nullptr;
-	options.pipeline.progress = nullptr;
-	const auto result = run(kSource, {level("Q4_0", folder / "out.gguf")}, options);
-	ASSERT_TRUE(result.ok()) << result.error().message;
-	EXPECT_EQ(result->resumed_tensors, 0u);
-	ASSERT_TRUE(run(kSource, {level("Q4_0", folder / "whole.gguf")}).ok());
-	EXPECT_TRUE(readFile(folder / "out.gguf") == readFile(folder / "whole.gguf"));
+	for (const Search search : {Search::kReference, Search::kBest}) {
+		TempFolder folder;
+		std::atomic<bool> interrupted = false;
+		JobOptions options;
+		options.resume = true;
+		options.pipeline.interrupted = &interrupted;
+		options.pipeline.progress = [&](const Progress& progress) { interrupted = progress.bytes_done > 4 << 20; };
+		EXPECT_FALSE(run(kSource, {level("Q8_0", folder / "out.gguf")}, options).ok());
+		options.pipeline.interrupted = nullptr;
+		options.pipeline.progress = nullptr;
+		// Another type, or the same type searched further.
+		JobLevel other = level(search == Search::kBest ? "Q8_0" : "Q4_0", folder / "out.gguf");
+		other.options.search = search;
+		const auto result = run(kSource, {other}, options);
+		ASSERT_TRUE(result.ok()) << result.error().message;
+		EXPECT_EQ(result->resumed_tensors, 0u);
+		other.output = folder / "whole.gguf";
+		ASSERT_TRUE(run(kSource, {other}).ok());
+		EXPECT_TRUE(readFile(folder / "out.gguf") == readFile(folder / "whole.gguf"));
+	}
 }
 
 TEST(Job, RefusesNanAndInfinityNamingTheTensor) {
