@@ -17,12 +17,22 @@ Result<std::vector<TensorInfo>> tensorsAs(const MixtureModel& model, std::span<c
 	const auto choices = chooseTypes(model, questions, MixtureOptions{.target = type});
 	if (!choices) return choices.error();
 
+	std::vector<TensorType> types;
+	types.reserve(choices->size());
+	for (const auto& choice : *choices) types.push_back(choice.type);
+	return tensorsWith(tensors, types);
+}
+
+Result<std::vector<TensorInfo>> tensorsWith(std::span<const TensorInfo> tensors, std::span<const TensorType> types) {
+	if (types.size() != tensors.size()) return fail(ErrorCode::kUsage, fmt::format("{} types for {} tensors", types.size(), tensors.size()));
 	std::vector<TensorInfo> result(tensors.begin(), tensors.end());
 	for (size_t i = 0; i < result.size(); ++i) {
 		TensorInfo& tensor = result[i];
-		tensor.type = (*choices)[i].type;
+		tensor.type = types[i];
 		const auto bytes = typeBytes(tensor.type, tensor.elements());
-		if (!bytes) return fail(ErrorCode::kUnsupported, fmt::format("tensor {} cannot be stored as {}", tensor.name, typeName(tensor.type)));
+		if (!bytes || tensor.ne[0] % typeInfo(tensor.type).block_elements) {
+			return fail(ErrorCode::kUnsupported, fmt::format("tensor {} cannot be stored as {}", tensor.name, typeName(tensor.type)));
+		}
 		tensor.bytes = *bytes;
 	}
 	return result;

@@ -79,6 +79,14 @@ Result<void> cutCache(const Request& request, const DeviceSpec& device, uint32_t
 	return {};
 }
 
+/// Gathered on the host, or turned into Rotation there.
+bool hostReads(const TensorInfo& tensor) { return tensor.name == kEmbedding || tensor.name.starts_with("rope_"); }
+
+/// The embedding table of a tied model is its output matrix too.
+bool deviceHolds(const Hyperparameters& model, const TensorInfo& tensor) {
+	return !hostReads(tensor) || (tensor.name == kEmbedding && model.tied_embeddings);
+}
+
 }  // namespace
 
 std::optional<uint32_t> layerOf(std::string_view name) {
@@ -97,9 +105,8 @@ Result<DeviceUnits> cutWeights(const Request& request, const DeviceSpec& device)
 	cut.units.resize(h.n_layer + 1);
 	for (uint32_t index = 0; index < request.tensors.size(); ++index) {
 		const TensorInfo& tensor = request.tensors[index];
-		const bool host_reads = tensor.name == kEmbedding || tensor.name.starts_with("rope_");   // gathered, turned into Rotation
-		if (host_reads) cut.mapped_bytes += tensor.bytes;
-		if (host_reads && !(tensor.name == kEmbedding && h.tied_embeddings)) continue;
+		if (hostReads(tensor)) cut.mapped_bytes += tensor.bytes;
+		if (!deviceHolds(h, tensor)) continue;
 		const auto layer = layerOf(tensor.name);
 		if (layer && *layer >= h.n_layer) {
 			return fail(ErrorCode::kInvalidData, fmt::format("tensor {} is beyond the model's {} layers", tensor.name, h.n_layer));
@@ -111,6 +118,15 @@ Result<DeviceUnits> cutWeights(const Request& request, const DeviceSpec& device)
 		for (const Piece& piece : unit.weights) unit.weight_bytes += piece.bytes;
 	}
 	return cut;
+}
+
+Result<uint64_t> weightBytes(const Hyperparameters& model, const TensorInfo& tensor, const DeviceSpec& device) {
+	if (!deviceHolds(model, tensor)) return uint64_t(0);
+	std::vector<Piece> pieces;
+	if (auto done = cutWeight(tensor, 0, device, pieces); !done) return done.error();
+	uint64_t sum = 0;
+	for (const Piece& piece : pieces) sum += alignUp(piece.bytes, device.offset_alignment);
+	return sum;
 }
 
 Result<void> cutCaches(const Request& request, const DeviceSpec& device, DeviceUnits& cut) {

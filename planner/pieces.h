@@ -34,6 +34,11 @@ std::optional<uint32_t> layerOf(std::string_view tensor_name);
 /// All units' weights as this device would hold them. kDoesNotFit when something cannot be bound however it is cut.
 Result<DeviceUnits> cutWeights(const Request& request, const DeviceSpec& device);
 
+/// What one tensor takes on `device` in the type that it has: every piece with its alignment, 0 where the host reads it from the mapped
+/// file. For those who choose types: a plan's device memory is a constant (caches, scratch) and the sum of these, rounded up to
+/// the granularity, while they share one block; a device with a small largest allocation may leave a gap at the end of each.
+Result<uint64_t> weightBytes(const Hyperparameters& model, const TensorInfo& tensor, const DeviceSpec& device);
+
 /// Puts the caches for request.context into `units`, in place of those that were there.
 Result<void> cutCaches(const Request& request, const DeviceSpec& device, DeviceUnits& units);
 

@@ -1,4 +1,5 @@
 #include "planner/device_layout.h"
+#include "planner/pieces.h"
 #include "planner/solve.h"
 #include "requests.h"
 
@@ -302,6 +303,35 @@ TEST(CacheCells, RoundUpAndStopAtTheWindow) {
 	EXPECT_EQ(cacheCells(4096, 512, 1024), 1536u);
 	EXPECT_EQ(cacheCells(1000, 512, 1024), 1024u);
 	EXPECT_EQ(cacheCells(UINT32_MAX, 512, UINT32_MAX), uint64_t(UINT32_MAX) + 1);
+}
+
+TEST(WeightBytes, AreWhatAPlanGrowsBy) {
+	DeviceSpec device = deviceWith(200 * kGiB);
+	device.max_allocation = device.max_storage_range = 100 * kGiB;
+	const auto heapAndWeights = [&](const Request& request) {
+		uint64_t weights = 0;
+		for (const TensorInfo& tensor : request.tensors) weights += *weightBytes(request.model, tensor, device);
+		return std::pair{solved(request).heaps[0].planned, weights};
+	};
+	for (const char* size : {"0.5", "8x7"}) {   // tied embeddings; experts
+		const Request small = requestFor(size, "Q4_K_M", device);
+		Request large = small;
+		std::vector<TensorType> types;
+		for (const TensorInfo& tensor : large.tensors) types.push_back(tensor.dimensions > 1 ? TensorType::Q8_0 : tensor.type);
+		large.tensors = *tensorsWith(small.tensors, types);
+		const auto [small_heap, small_weights] = heapAndWeights(small);
+		const auto [large_heap, large_weights] = heapAndWeights(large);
+		EXPECT_GT(large_weights, small_weights);
+		EXPECT_LT(large_heap - small_heap, large_weights - small_weights + device.granularity) << size;
+		EXPECT_GT(large_heap - small_heap + device.granularity, large_weights - small_weights) << size;
+	}
+}
+
+TEST(TensorsWith, RefusesTypesThatDoNotSuit) {
+	const Request request = requestFor("0.5", "F16", deviceWith(kGiB));
+	EXPECT_FALSE(tensorsWith(request.tensors, std::vector<TensorType>(3)).ok()) << "a type for each tensor";
+	std::vector<TensorType> types(request.tensors.size(), TensorType::Q4_K);   // rows of 896 elements are not whole blocks of 256
+	EXPECT_FALSE(tensorsWith(request.tensors, types).ok());
 }
 
 }  // namespace
