@@ -238,21 +238,24 @@ def load_model(folder):
 
 # --- Evaluation ---
 
+PART = 8           # chunks at once: their logits stay in a few MiB
+
+
 def chunks_of(tokens, most=0):
-	"""As llama-perplexity cuts a text: chunks of CONTEXT, the first token of each replaced by the beginning token (0)."""
+	"""As llama-perplexity cuts a text: chunks of CONTEXT, the first token of each replaced by the beginning token (0). `most`: only so many, spread evenly."""
 	tokens = torch.tensor([0] + tokens)
 	rows = tokens[:len(tokens) // CONTEXT * CONTEXT].view(-1, CONTEXT).clone()
 	rows[:, 0] = 0
-	return rows[:most] if most else rows
+	return rows[torch.arange(most) * len(rows) // most] if 0 < most < len(rows) else rows
 
 
 def scored(model, rows):
-	"""Log-probabilities after the positions that are scored, the second half of each chunk but its last; and the tokens that came."""
+	"""Part by part: log-probabilities after the positions that are scored (the second half of each chunk but its last), and the tokens that came."""
 	half = CONTEXT // 2
-	predicted = torch.cat([model(part, scored=slice(half, -1)).log_softmax(-1) for part in rows.split(16)])
-	return predicted, rows[:, half + 1:]
+	for part in rows.split(PART):
+		yield model(part, scored=slice(half, -1)).log_softmax(-1), part[:, half + 1:, None]
 
 
 def perplexity(model, tokens):
-	predicted, came = scored(model, chunks_of(tokens))
-	return math.exp(-predicted.gather(-1, came[..., None]).mean())
+	surprise = [-predicted.gather(-1, came) for predicted, came in scored(model, chunks_of(tokens))]
+	return math.exp(torch.cat(surprise).double().mean())
