@@ -170,6 +170,11 @@ Bytes GgufFile::data(const TensorInfo& tensor) const {
 	return shard.image.subspan(shard.data_start + tensor.offset, tensor.bytes);
 }
 
+Result<void> GgufFile::intact() const {
+	for (const Impl::Shard& shard : impl_->shards) VKQ_CHECK(shard.file.intact());
+	return {};
+}
+
 Result<void> GgufFile::read(const TensorInfo& tensor, uint64_t first_byte, uint64_t bytes, std::byte* out) const {
 	assert(first_byte <= tensor.bytes && bytes <= tensor.bytes - first_byte);
 	const Impl::Shard& shard = impl_->shards[tensor.shard];

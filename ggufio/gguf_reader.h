@@ -62,7 +62,9 @@ public:
 
 	/// The tensor's bytes in the map. Page-cache backed; reading may fault pages in.
 	Bytes data(const TensorInfo& tensor) const;
-	/// Copies bytes of the tensor through the file descriptor: a file cut short meanwhile is kIo here, where touching the map is a signal.
+	/// kIo when pages of any shard had gone when they were touched through data() (MappedFile::intact()).
+	Result<void> intact() const;
+	/// Copies bytes of the tensor through the file descriptor: a file cut short meanwhile is kIo at once.
 	Result<void> read(const TensorInfo& tensor, uint64_t first_byte, uint64_t bytes, std::byte* out) const;
 	/// Tells the kernel that these rows will be wanted soon / not again (page cache hints; no effect on correctness).
 	void willNeed(const TensorInfo& tensor, uint64_t first_byte, uint64_t bytes) const;

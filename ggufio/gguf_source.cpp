@@ -38,6 +38,8 @@ public:
 		return file_.read(info, first_row * info.rowBytes(), rows * info.rowBytes(), out);
 	}
 
+	Result<void> intact() const override { return file_.intact(); }
+
 	void willNeed(size_t tensor, uint64_t first_row, uint64_t rows) const override {
 		const TensorInfo& info = tensors_[tensor];
 		file_.willNeed(info, first_row * info.rowBytes(), rows * info.rowBytes());

@@ -35,6 +35,11 @@ public:
 		return readRecipeRows(files_, recipes_[tensor], first_row, rows, out);
 	}
 
+	Result<void> intact() const override {
+		for (const SafetensorsFile& shard : files_.shards) VKQ_CHECK(shard.intact());
+		return {};
+	}
+
 	void willNeed(size_t tensor, uint64_t first_row, uint64_t rows) const override {
 		forEachPiece(tensor, first_row, rows, [](const SafetensorsFile& file, const SafetensorsTensor& stored, uint64_t first_byte, uint64_t bytes) {
 			file.willNeed(stored, first_byte, bytes);

@@ -42,20 +42,24 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
 	void* map = ::mmap(nullptr, size_t(status.st_size), PROT_READ, MAP_SHARED, file.descriptor_, 0);
 	if (map == MAP_FAILED) return fail(ErrorCode::kIo, fmt::format("{}: cannot be mapped: {}", path.string(), std::strerror(errno)));
 	file.bytes_ = Bytes(static_cast<const std::byte*>(map), size_t(status.st_size));
+	file.watched_ = WatchedRange(map, size_t(status.st_size));
 	return file;
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), bytes_(std::exchange(other.bytes_, {})) {}
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), bytes_(std::exchange(other.bytes_, {})),
+      watched_(std::move(other.watched_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 	std::swap(path_, other.path_);
 	std::swap(descriptor_, other.descriptor_);
 	std::swap(bytes_, other.bytes_);
+	std::swap(watched_, other.watched_);
 	return *this;
 }
 
 MappedFile::~MappedFile() {
+	watched_ = WatchedRange();   // before its addresses are somebody else's
 	if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 	if (descriptor_ >= 0) ::close(descriptor_);
 }
@@ -72,6 +76,11 @@ Result<void> MappedFile::readAt(uint64_t offset, uint64_t count, std::byte* out)
 		out += got;
 	}
 	return {};
+}
+
+Result<void> MappedFile::intact() const {
+	if (!watched_.lost()) return {};
+	return fail(ErrorCode::kIo, fmt::format("{}: has become shorter while it was read, or its disk has failed", path_.string()));
 }
 
 void MappedFile::willNeed(uint64_t offset, uint64_t count) const {

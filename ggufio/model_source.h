@@ -31,6 +31,10 @@ public:
 	/// Copies rows [first_row, first_row + rows) to `out`, rows * rowBytes() long. Safe from several threads.
 	virtual Result<void> readRows(size_t tensor, uint64_t first_row, uint64_t rows, std::byte* out) const = 0;
 
+	/// kIo, naming the file, when bytes that mapped() handed out turned out to be gone (MappedFile::intact()). Whoever uses mapped()
+	/// asks before what came of it is kept. Safe from several threads.
+	virtual Result<void> intact() const { return {}; }
+
 	/// Page-cache hints, rows as above. May do nothing.
 	virtual void willNeed(size_t tensor, uint64_t first_row, uint64_t rows) const = 0;
 	virtual void doneWith(size_t tensor, uint64_t first_row, uint64_t rows) const = 0;

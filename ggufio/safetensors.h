@@ -51,7 +51,9 @@ public:
 
 	/// The tensor's bytes where they lie; reading may fault pages in.
 	Bytes data(const SafetensorsTensor& tensor) const { return image_.subspan(tensor.begin, tensor.bytes); }
-	/// Copies part of a tensor. A file cut short meanwhile is kIo here, where touching the map would be a signal.
+	/// kIo when pages had gone when they were touched through data() (MappedFile::intact()).
+	Result<void> intact() const { return map_.intact(); }
+	/// Copies part of a tensor. A file cut short meanwhile is kIo at once.
 	Result<void> read(const SafetensorsTensor& tensor, uint64_t first_byte, uint64_t bytes, std::byte* out) const;
 	/// Page-cache hints; no effect on correctness.
 	void willNeed(const SafetensorsTensor& tensor, uint64_t first_byte, uint64_t bytes) const;

@@ -56,7 +56,7 @@ Result<void> HostInputs::embed(std::span<const Token> tokens, float* out) const 
 			for (uint32_t i = 0; i < model_->n_embd; ++i) out[i] *= model_->embedding_scale;
 		out += model_->n_embd;
 	}
-	return {};
+	return source_->intact();
 }
 
 void HostInputs::rotate(uint32_t first_position, uint32_t tokens, float* out) const {

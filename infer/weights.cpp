@@ -182,6 +182,7 @@ Result<Weights> Weights::load(const ModelSource& source, const Hyperparameters& 
 			VKQ_CHECK(uploader.matrix(i, *piece));
 		}
 	}
+	VKQ_CHECK(source.intact());
 	return weights;
 }
 

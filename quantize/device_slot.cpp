@@ -18,6 +18,13 @@ Result<void> grow(vk::Device& device, vk::Buffer& buffer, uint64_t bytes, vk::Me
 	return {};
 }
 
+/// Brings the pages in from this thread, where a lost one is noticed (ggufio/lost_pages.h): a driver's own threads block the signal.
+void touchPages(const std::byte* bytes, uint64_t count) {
+	constexpr uint64_t kSmallestPage = 4096;
+	for (uint64_t at = 0; at < count; at += kSmallestPage) static_cast<void>(*static_cast<const volatile std::byte*>(bytes + at));
+	if (count != 0) static_cast<void>(*static_cast<const volatile std::byte*>(bytes + count - 1));
+}
+
 }  // namespace
 
 Result<const Encoder*> EncoderSet::get(TensorType to, TensorType from, bool importance, Search search) {
@@ -59,8 +66,11 @@ Result<void> DeviceSlot::setSource(const RowBlock& source, bool may_import) {
 	assert(!commands_.inFlight());
 	source_ = source;
 	imported_ = vk::Buffer();
-	if (may_import && tryImport(source)) return {};
 	const uint64_t bytes = source.rows * *typeBytes(source.type, source.row_elements);
+	if (may_import && tryImport(source)) {
+		touchPages(source.bytes, bytes);
+		return {};
+	}
 	VKQ_CHECK(grow(*device_, upload_, bytes + kSlack, vk::MemoryUse::Upload));
 	std::memcpy(upload_.mapped(), source.bytes, bytes);
 	source_offset_ = 0;

@@ -203,9 +203,6 @@ private:
 	Result<RowBlock> read(const TensorInfo& info, const Slab& slab, std::vector<std::byte>& storage) {
 		const uint64_t row_bytes = info.rowBytes();
 		if (const Bytes mapped = source_.mapped(slab.tensor); !mapped.empty()) {
-			// Touching pages of a file that was cut short meanwhile is a signal; reading the last row through the descriptor is an error.
-			last_row_.resize(row_bytes);
-			VKQ_CHECK(source_.readRows(slab.tensor, slab.first_row + slab.rows - 1, 1, last_row_.data()));
 			return RowBlock{info.type, mapped.data() + slab.first_row * row_bytes, slab.rows, info.ne[0]};
 		}
 		storage.resize(slab.rows * row_bytes);
@@ -273,6 +270,7 @@ private:
 	}
 
 	Result<void> write(Encoding& encoding, const TensorInfo& info, const Slab& slab, Bytes bytes) {
+		VKQ_CHECK(source_.intact());
 		const uint64_t at = slab.first_row * *typeBytes(encoding.to, info.ne[0]);
 		encoding.rows_written += slab.rows;
 		for (const Destination& to : encoding.destinations) {
@@ -317,7 +315,7 @@ private:
 	std::vector<std::unique_ptr<DeviceSlot>> slots_;
 	std::vector<DeviceSlot*> free_;
 	std::deque<Flight> flights_;             // oldest first; destroyed before the slots
-	std::vector<std::byte> host_bytes_, last_row_;
+	std::vector<std::byte> host_bytes_;
 	Progress progress_;
 	PipelineReport report_;
 };

@@ -1,5 +1,6 @@
 #include "tools/common.h"
 
+#include "ggufio/lost_pages.h"
 #include "tools/version.h"
 
 #include <fmt/format.h>
@@ -22,15 +23,6 @@ static_assert(std::atomic<bool>::is_always_lock_free, "set from a signal handler
 
 extern "C" void onInterrupt(int) { interrupt_flag.store(true); }
 
-// A mapped file that another process cuts short: the one failure of input that arrives as a signal. Output stays under its
-// temporary name, where the next run takes it over.
-std::string lost_pages_message;
-
-extern "C" void onLostPages(int) {
-	[[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, lost_pages_message.data(), lost_pages_message.size());
-	::_exit(kFailed);
-}
-
 }  // namespace
 
 int exitCode(ErrorCode code) {
@@ -51,8 +43,7 @@ int report(std::string_view tool, const Error& error) {
 }
 
 int run(std::string_view tool, const std::function<int()>& body) {
-	lost_pages_message = fmt::format("{}: a file that was being read has become shorter, or its disk has failed\n", tool);
-	std::signal(SIGBUS, onLostPages);
+	guardLostPages();
 	const auto outputFailed = [&](const char* why) { return report(tool, fail(ErrorCode::kIo, fmt::format("standard output cannot be written: {}", why))); };
 	try {
 		const int code = body();

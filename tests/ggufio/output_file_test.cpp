@@ -153,6 +153,22 @@ TEST(MappedFile, ASourceThatShrinksIsAnErrorWhereItIsRead) {
 	EXPECT_NE(read.error().message.find("x.gguf: has become shorter while it was read: nothing left at byte "), std::string::npos);
 }
 
+TEST(MappedFile, PagesThatAreLostReadAsZerosAndAreRemembered) {
+	guardLostPages();
+	const TempFolder folder;
+	writeFile(folder / "x", std::vector<std::byte>(1 << 16, std::byte(7)));
+	const auto file = MappedFile::open(folder / "x"), other = MappedFile::open(folder / "x");
+	ASSERT_TRUE(file.ok() && other.ok());
+	std::filesystem::resize_file(folder / "x", 1 << 15);
+	EXPECT_EQ(file->bytes()[0], std::byte(7));
+	EXPECT_TRUE(file->intact().ok());   // nothing of the lost half was touched
+	EXPECT_EQ(file->bytes()[1 << 15], std::byte(0));
+	EXPECT_EQ(file->bytes()[(1 << 16) - 1], std::byte(0));
+	ASSERT_FALSE(file->intact().ok());
+	EXPECT_NE(file->intact().error().message.find("x: has become shorter while it was read"), std::string::npos);
+	EXPECT_TRUE(other->intact().ok());   // another map of the same file, which nobody has read
+}
+
 TEST(MappedFile, ASourceThatIsDeletedCanStillBeRead) {
 	const TempFolder folder;
 	writeFile(folder / "x.gguf", smallImage().bytes);

@@ -1,6 +1,7 @@
 #include "quantize/job.h"
 
 #include "core/half.h"
+#include "ggufio/lost_pages.h"
 #include "tests/temp_folder.h"
 
 #include <gtest/gtest.h>
@@ -103,6 +104,32 @@ TEST(Job, ContinuesWhereItWasInterrupted) {
 	EXPECT_EQ(folder.listing(), (std::vector<std::string>{"out.gguf"}));
 	ASSERT_TRUE(run(kSource, {level("Q8_0", folder / "whole.gguf")}).ok());
 	EXPECT_TRUE(readFile(folder / "out.gguf") == readFile(folder / "whole.gguf"));
+}
+
+TEST(Job, ASourceThatIsCutShortMeanwhileIsAnErrorAndLeavesNothing) {
+	guardLostPages();
+	auto device = vk::Device::open();
+	ASSERT_TRUE(device.ok()) << device.error().message;
+	for (const Route route : {Route::Host, Route::Device}) {
+		TempFolder folder;
+		std::filesystem::copy_file(kSource, folder / "in.gguf");
+		JobOptions options;
+		options.pipeline.route = route;
+		options.pipeline.slab_weights = 1 << 18;
+		options.pipeline.slots = 1;   // what the device reads in place meanwhile cannot be guarded
+		options.pipeline.progress = [&](const Progress& progress) {
+			if (progress.bytes_done > 2 << 20) std::filesystem::resize_file(folder / "in.gguf", 4 << 20);
+		};
+		const auto source = open(folder / "in.gguf");
+		const std::vector levels{level("Q4_K_M", folder / "out.gguf")};
+		const auto plans = planLevels(*source, levels);
+		ASSERT_TRUE(plans.ok());
+		const auto result = runJob(*source, folder / "in.gguf", device->get(), levels, *plans, options);
+		ASSERT_FALSE(result.ok());
+		EXPECT_EQ(result.error().code, ErrorCode::kIo);
+		EXPECT_NE(result.error().message.find("in.gguf: has become shorter while it was read"), std::string::npos) << result.error().message;
+		EXPECT_EQ(folder.listing(), (std::vector<std::string>{"in.gguf"}));
+	}
 }
 
 TEST(Job, DoesNotContinueWithOtherSettings) {
