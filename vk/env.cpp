@@ -39,6 +39,7 @@ Environment read() {
 	Environment env;
 	env.device = variable("VKQ_DEVICE");
 	env.validation = flag("VKQ_VALIDATION");
+	env.validation_fatal = variable("VKQ_VALIDATION") == "fatal";
 	env.cache_dir = cacheDir();
 	env.heap_limit = number(variable("VKQ_HEAP_LIMIT"));
 	env.no_import = flag("VKQ_NO_IMPORT");

@@ -1,7 +1,7 @@
 // Every environment variable of the Vulkan layer is read here, once.
 //
 //   VKQ_DEVICE=N|NAME|UUID     the device to use when no --device is given
-//   VKQ_VALIDATION=1           turns the Khronos validation layer on; its messages go to stderr and are counted
+//   VKQ_VALIDATION=1|fatal     turns the Khronos validation layer on; its messages go to stderr and are counted, or end the process at once
 //   VKQ_CACHE_DIR=DIR          where the pipeline cache lives; empty turns it off. Default: $XDG_CACHE_HOME/vkquant or ~/.cache/vkquant
 //   VKQ_HEAP_LIMIT=BYTES       pretends that every heap has at most this budget: for tests of what does not fit
 //   VKQ_FAULT=KIND@N           makes the N-th submit (device_lost) or allocation (out_of_memory) fail: for tests of what happens then
@@ -19,7 +19,7 @@ enum class Fault { None, DeviceLost, OutOfMemory };
 
 struct Environment {
 	std::string device;                       // empty: not set
-	bool validation = false;
+	bool validation = false, validation_fatal = false;
 	std::optional<std::string> cache_dir;     // nothing: no default could be found, or turned off
 	std::optional<uint64_t> heap_limit;
 	Fault fault = Fault::None;

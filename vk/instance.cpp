@@ -4,6 +4,7 @@
 #include "vk/env.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -17,6 +18,7 @@ VKAPI_ATTR VkBool32 VKAPI_CALL onMessage(VkDebugUtilsMessageSeverityFlagBitsEXT,
                                          const VkDebugUtilsMessengerCallbackDataEXT* data, void* user) {
 	static_cast<std::atomic<uint64_t>*>(user)->fetch_add(1);
 	std::fprintf(stderr, "validation: %s\n", data->pMessage);
+	if (environment().validation_fatal) std::abort();   // so that no test can pass over it
 	return VK_FALSE;
 }
 

@@ -2,6 +2,7 @@
 #include "shaders/shared/copy_words.h"
 #include "vk/commands.h"
 #include "vk/device.h"
+#include "vk/env.h"
 #include "vk/memory.h"
 
 #include <gtest/gtest.h>
@@ -63,6 +64,24 @@ TEST(ChooseDevice, SaysWhyADeviceWasRejected) {
 	EXPECT_EQ(chooseDevice(devices)->name, "llvmpipe");
 	EXPECT_NE(chooseDevice(devices, "old").error().message.find("8-bit storage"), std::string::npos);
 	EXPECT_EQ(chooseDevice({}).error().code, ErrorCode::kNoDevice);
+}
+
+TEST_F(DeviceTest, TheValidationLayerIsHeard) {
+	// That nothing is said elsewhere means something only if it would be.
+	const auto makeEmptyBuffer = [this] {
+		VkBufferCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
+		info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT;
+		VkBuffer buffer = VK_NULL_HANDLE;
+		vkCreateBuffer(device->handle(), &info, nullptr, &buffer);
+		vkDestroyBuffer(device->handle(), buffer, nullptr);
+		return device->instance().validationMessages();
+	};
+	auto validated = Device::open({}, true);
+	if (!validated) GTEST_SKIP() << validated.error().message;
+	device = std::move(validated).value();
+	if (environment().validation_fatal) EXPECT_DEATH(makeEmptyBuffer(), "validation: .*size");
+	else EXPECT_GT(makeEmptyBuffer(), 0u);
+	device.reset();
 }
 
 TEST_F(DeviceTest, CopiesWordsThroughAShader) {
