@@ -1,6 +1,7 @@
 #include "quant/affine_super_block.h"
 
 #include "core/half.h"
+#include "quant/best_k_affine.h"
 #include "quant/lane_search.h"
 
 #include <algorithm>
@@ -79,6 +80,18 @@ void encodeAffineSuperBlock(const AffineFormat& format, const float* x, const fl
 		for (int i = kGroup * j; i < kGroup * (j + 1); ++i)
 			out.codes[i] = uint8_t(clampInt(nearestInt((x[i] + minimum) / scale), 0, format.largest_code));
 	}
+}
+
+void encodeBestAffineSuperBlock(const AffineFormat& format, const float* x, const float* importance, AffineSuperBlock& out) {
+	float weights[kElements];
+	if (importance) bestKWeights(importance, weights);
+	BestKAffineBlock best;
+	const auto search = format.largest_code == 15 ? searchBestKAffine<32, 15, 63> : searchBestKAffine<32, 31, 63>;
+	search(x, importance ? weights : nullptr, best);
+	out.d = best.d;
+	out.dmin = best.dmin;
+	packScales(best.scales, best.minima, out.scales);
+	std::copy_n(best.codes, kElements, out.codes);
 }
 
 void decodeAffineSuperBlock(const AffineSuperBlock& block, float* out) {

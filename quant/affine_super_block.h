@@ -31,6 +31,9 @@ struct AffineFormat {
 
 void encodeAffineSuperBlock(const AffineFormat& format, const float* x, const float* importance, AffineSuperBlock& out);
 
+/// The same for Search::kBest (best_k_affine.h).
+void encodeBestAffineSuperBlock(const AffineFormat& format, const float* x, const float* importance, AffineSuperBlock& out);
+
 /// out[i] = d * s_j * codes[i] - dmin * m_j
 void decodeAffineSuperBlock(const AffineSuperBlock& block, float* out);
 

@@ -42,6 +42,7 @@ struct BestEncoder {
 extern const Codec kF32Codec, kF16Codec, kBf16Codec;
 extern const Codec kQ4_0Codec, kQ4_1Codec, kQ5_0Codec, kQ5_1Codec, kQ8_0Codec;
 extern const Codec kQ2_KCodec, kQ3_KCodec, kQ4_KCodec, kQ5_KCodec, kQ6_KCodec;
+extern const BestEncoder kBestQ2_K, kBestQ3_K, kBestQ4_K, kBestQ5_K, kBestQ6_K;
 extern const Codec kIq4NlCodec, kIq4XsCodec, kMxfp4Codec;
 
 /// Elements of the block that Block lays out: 32, or 256 for a super-block. Every Block has `static constexpr int kElements`.

@@ -22,7 +22,7 @@ const Codec& codecOf(TensorType type) {
 }
 
 /// One a format that has one.
-constexpr std::array<const BestEncoder*, 0> kBestEncoders{};
+constexpr std::array kBestEncoders{&kBestQ2_K, &kBestQ3_K, &kBestQ4_K, &kBestQ5_K, &kBestQ6_K};
 
 const BestEncoder* bestEncoderOf(TensorType type) {
 	for (const BestEncoder* encoder : kBestEncoders)

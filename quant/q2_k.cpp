@@ -4,6 +4,7 @@
 //        +------------+--------------------------+--------+-----------+
 //        | scales[16] | codes[64]                | d: f16 | dmin: f16 |   scales[j] = s_j | m_j << 4; two_bit_planes.h
 //        +------------+--------------------------+--------+-----------+
+#include "quant/best_k_affine.h"
 #include "quant/block_codec.h"
 #include "quant/lane_search.h"
 #include "quant/scale_search.h"
@@ -74,6 +75,17 @@ void encodeBlock(const float* x, const float* importance, Block& block) {
 	packTwoBits(codes, block.codes);
 }
 
+void encodeBest(const float* x, const float* importance, Block& block) {
+	float weights[256];
+	if (importance) bestKWeights(importance, weights);
+	BestKAffineBlock best;
+	searchBestKAffine<kGroup, 3, 15>(x, importance ? weights : nullptr, best);
+	block.d = best.d;
+	block.dmin = best.dmin;
+	for (int j = 0; j < kGroups; ++j) block.scales[j] = uint8_t(best.scales[j] | best.minima[j] << 4);
+	packTwoBits(best.codes, block.codes);
+}
+
 void decodeBlock(const Block& block, float* out) {
 	uint8_t codes[256];
 	unpackTwoBits(block.codes, codes);
@@ -88,5 +100,6 @@ void decodeBlock(const Block& block, float* out) {
 
 const Codec kQ2_KCodec{TensorType::Q2_K, true, encodeBlocks<Block, encodeBlock>, decodeBlocks<Block, decodeBlock>,
                        scalesFinite<Block, &Block::d, &Block::dmin>};
+const BestEncoder kBestQ2_K{TensorType::Q2_K, true, encodeBlocks<Block, encodeBest>};
 
 }  // namespace vkq

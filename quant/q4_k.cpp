@@ -23,14 +23,24 @@ static_assert(sizeof(Block) == 144);
 
 constexpr AffineFormat kFormat{.largest_code = 15, .plain = {-1.0f, 0.1f, 20}, .clamps_scales = false};
 
-void encodeBlock(const float* x, const float* importance, Block& block) {
-	AffineSuperBlock wide;
-	encodeAffineSuperBlock(kFormat, x, importance, wide);
+void layOut(const AffineSuperBlock& wide, Block& block) {
 	block.d = wide.d;
 	block.dmin = wide.dmin;
 	std::memcpy(block.scales, wide.scales, sizeof(block.scales));
 	for (int c = 0; c < 4; ++c)
 		for (int l = 0; l < 32; ++l) block.codes[32 * c + l] = uint8_t(wide.codes[64 * c + l] | wide.codes[64 * c + 32 + l] << 4);
+}
+
+void encodeBlock(const float* x, const float* importance, Block& block) {
+	AffineSuperBlock wide;
+	encodeAffineSuperBlock(kFormat, x, importance, wide);
+	layOut(wide, block);
+}
+
+void encodeBest(const float* x, const float* importance, Block& block) {
+	AffineSuperBlock wide;
+	encodeBestAffineSuperBlock(kFormat, x, importance, wide);
+	layOut(wide, block);
 }
 
 void decodeBlock(const Block& block, float* out) {
@@ -50,5 +60,6 @@ void decodeBlock(const Block& block, float* out) {
 
 const Codec kQ4_KCodec{TensorType::Q4_K, true, encodeBlocks<Block, encodeBlock>, decodeBlocks<Block, decodeBlock>,
                        scalesFinite<Block, &Block::d, &Block::dmin>};
+const BestEncoder kBestQ4_K{TensorType::Q4_K, true, encodeBlocks<Block, encodeBest>};
 
 }  // namespace vkq

@@ -25,9 +25,7 @@ static_assert(sizeof(Block) == 176);
 
 constexpr AffineFormat kFormat{.largest_code = 31, .plain = {-0.5f, 0.1f, 15}, .clamps_scales = true};
 
-void encodeBlock(const float* x, const float* importance, Block& block) {
-	AffineSuperBlock wide;
-	encodeAffineSuperBlock(kFormat, x, importance, wide);
+void layOut(const AffineSuperBlock& wide, Block& block) {
 	block.d = wide.d;
 	block.dmin = wide.dmin;
 	std::memcpy(block.scales, wide.scales, sizeof(block.scales));
@@ -38,6 +36,18 @@ void encodeBlock(const float* x, const float* importance, Block& block) {
 			block.low[32 * c + l] = uint8_t((first & 15) | (second & 15) << 4);
 			block.high[l] |= uint8_t(first >> 4 << 2 * c | second >> 4 << (2 * c + 1));
 		}
+}
+
+void encodeBlock(const float* x, const float* importance, Block& block) {
+	AffineSuperBlock wide;
+	encodeAffineSuperBlock(kFormat, x, importance, wide);
+	layOut(wide, block);
+}
+
+void encodeBest(const float* x, const float* importance, Block& block) {
+	AffineSuperBlock wide;
+	encodeBestAffineSuperBlock(kFormat, x, importance, wide);
+	layOut(wide, block);
 }
 
 void decodeBlock(const Block& block, float* out) {
@@ -57,5 +67,6 @@ void decodeBlock(const Block& block, float* out) {
 
 const Codec kQ5_KCodec{TensorType::Q5_K, true, encodeBlocks<Block, encodeBlock>, decodeBlocks<Block, decodeBlock>,
                        scalesFinite<Block, &Block::d, &Block::dmin>};
+const BestEncoder kBestQ5_K{TensorType::Q5_K, true, encodeBlocks<Block, encodeBest>};
 
 }  // namespace vkq

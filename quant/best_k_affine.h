@@ -1,0 +1,33 @@
+// Best search of a super-block of the affine k-quants: x ~ d * s_j * q - dmin * m_j, 256 weights in groups j.
+//
+// Two steps. Each group alone: many roundings of its range, each with the scale and minimum that fit it best (least squares), the best
+// one rounded and fitted once more. Then the super-block as it will be stored: for a few d and dmin around the obvious ones, each
+// group's whole numbers s_j and m_j are chosen anew among the neighbours of the fit, by the error of the codes that they lead to.
+// So what is minimized is the error of what a decoder sees: sum of weights * (decoded - x)^2.
+#pragma once
+
+#include <cstdint>
+
+namespace vkq {
+
+struct BestKAffineBlock {
+	uint16_t d, dmin;                      // binary16
+	uint8_t scales[16], minima[16];        // s_j and m_j, 0 .. largest scale
+	uint8_t codes[256];                    // one a byte, element order
+};
+
+/// What kinds there are: Q4_K <32, 15, 63>, Q5_K <32, 31, 63>, Q2_K <16, 3, 15>. `weights` are 256 numbers >= 0, or null for all alike.
+template <int kGroup, int kLargestCode, int kLargestScale>
+void searchBestKAffine(const float* x, const float* weights, BestKAffineBlock& out);
+
+/// Of a group's search: its range is divided into largest code - 1, - 0.9, ... + 1 steps.
+inline constexpr int kBestKAffineStarts = 21;
+
+/// Of the joint search: d and dmin are multiplied with each of these, in every combination.
+inline constexpr int kBestKAffineFactors = 4;
+inline constexpr float kBestKAffineFactor[kBestKAffineFactors] = {0.94f, 0.97f, 1.0f, 1.03f};
+
+/// The weights of 256 errors where the columns' importances are known: their roots, and all alike among 32 without any.
+void bestKWeights(const float* importance, float* weights);
+
+}  // namespace vkq

@@ -1,0 +1,27 @@
+// Best search of a super-block of the symmetric k-quants: x ~ d * s_j * q, 256 weights in sixteen groups j of 16.
+//
+// As best_k_affine.h without a minimum: each group's best scale first, either sign; then, for a few d, each group's whole number s_j among the
+// neighbours of its fit, by the error of the codes that they lead to.
+#pragma once
+
+#include <cstdint>
+
+namespace vkq {
+
+struct BestKSymmetricBlock {
+	uint16_t d;             // binary16
+	int8_t scales[16];      // s_j, -largest scale .. largest scale - 1
+	uint8_t codes[256];     // q + levels, one a byte, element order
+};
+
+/// Of a group's search: sixteen targets of its extreme on either side of zero.
+inline constexpr int kBestKSymmetricStarts = 32;
+
+/// Of the joint search: d is multiplied with 0.9, 0.92, ... 1.04.
+inline constexpr int kBestKSymmetricFactors = 8;
+
+/// Q3_K <4, 32>, Q6_K <32, 128>: q in -levels .. levels - 1. `weights` are 256 numbers >= 0, or null for all alike.
+template <int kLevels, int kScaleLevels>
+void searchBestKSymmetric(const float* x, const float* weights, BestKSymmetricBlock& out);
+
+}  // namespace vkq
