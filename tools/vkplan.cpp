@@ -26,7 +26,7 @@ constexpr std::string_view kDefaultTypes = "F16,Q8_0,Q6_K,Q5_K_M,Q5_K_S,Q4_K_M,Q
 struct Arguments {
 	ModelArguments model;
 	DeviceArguments device;
-	std::string context, kv, k_type, v_type, types{kDefaultTypes}, goal = "quality", overhead, runtime;
+	std::string context, kv, k_type, v_type, types{kDefaultTypes}, goal = "quality", overhead, runtime, tensor_split;
 	std::vector<std::string> measured;
 	uint32_t batch = 512;
 	bool offload = false, explain = false, json = false;
@@ -56,6 +56,7 @@ std::optional<int> parse(Arguments& a, int argc, char** argv) {
 	app.add_flag("--offload", a.offload, "layers that do not fit may stay in host memory, read over the bus");
 	app.add_option("--host", a.device.host, "host memory that may be used (default: what is free on this machine; no limit with --vram or --gpu)")->type_name("SIZE");
 	app.add_option("--runtime", a.runtime, "whose memory to predict")->check(CLI::IsMember({"vkrun", "llama.cpp"}))->default_str("vkrun");
+	app.add_option("--tensor-split", a.tensor_split, "with --runtime llama.cpp: how it splits layers over devices (default: by their memory)")->type_name("P,P");
 	app.add_option("--overhead", a.overhead, "rule of thumb instead: parameters x bytes a weight, plus this share")->type_name("P%");
 	app.add_flag("--explain", a.explain, "show the arithmetic of the recommended type");
 	app.add_flag("--json", a.json, "JSON, as docs/vkplan.md describes it");
@@ -205,8 +206,9 @@ std::string heading(const PlannedModel& model, const AdviceRequest& request) {
 int advice(const Arguments& a, const PlannedModel& model, const Target& target) {
 	const auto request = makeRequest(a, model, target);
 	if (!request) return report("vkplan", request.error());
+	if (!a.tensor_split.empty() && a.runtime != "llama.cpp") return report("vkplan", fail(ErrorCode::kUsage, "--tensor-split belongs to --runtime llama.cpp"));
 	if (a.runtime == "llama.cpp") {
-		const auto code = planForLlamaCpp(*request, model.name, a.json);
+		const auto code = planForLlamaCpp(*request, model.name, a.tensor_split, a.json);
 		return code ? *code : report("vkplan", code.error());
 	}
 	const auto answer = advise(*request);

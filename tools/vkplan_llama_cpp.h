@@ -4,9 +4,11 @@
 #include "core/result.h"
 #include "planner/advise.h"
 
+#include <string>
+
 namespace vkq::tools {
 
 /// Prints the table (or JSON) and the recommendation; the exit code.
-Result<int> planForLlamaCpp(const AdviceRequest& request, std::string_view model, bool json);
+Result<int> planForLlamaCpp(const AdviceRequest& request, std::string_view model, const std::string& split, bool json);
 
 }  // namespace vkq::tools

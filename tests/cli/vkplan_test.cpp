@@ -84,7 +84,11 @@ TEST(Vkplan, RefusesBadInputWithASentenceAndExitCode2) {
 	const BadCall calls[] = {
 		{{"--vram", "8"}, "nothing to plan"},
 		{{"--params", "7", "--vram", "8", "--device", "0"}, "give one of them"},
-		{{"--params", "7", "--vram", "8,8", "--runtime", "llama.cpp"}, "one device"},
+		{{"--params", "7", "--vram", "8,8", "--runtime", "llama.cpp", "--tensor-split", "1,x"}, "no list of proportions"},
+		{{"--params", "7", "--vram", "8,8", "--runtime", "llama.cpp", "--tensor-split", "-1,2"}, "no list of proportions"},
+		{{"--params", "7", "--vram", "8,8", "--runtime", "llama.cpp", "--tensor-split", "1"}, "1 proportions"},
+		{{"--params", "7", "--vram", "8,8", "--runtime", "llama.cpp", "--tensor-split", "0,0"}, "none above 0"},
+		{{"--params", "7", "--vram", "8,8", "--tensor-split", "1,1"}, "belongs to --runtime llama.cpp"},
 		{{"--params", "7", "--vram", "8", "--runtime", "other"}, "--runtime"},
 		{{"--params", "7", "--vram=-8"}, "not a size"},
 		{{"--params", "7", "--vram", "nan"}, "not a size"},
