@@ -41,19 +41,19 @@ struct Format {
 #define BLOCKS(name) std::array{ShaderId::encode_##name, ShaderId::encode_##name}
 #define SUPER_BLOCKS(name) std::array{ShaderId::encode_##name, ShaderId::encode_##name##_shared}
 const Format kFormats[] = {
-	{TensorType::Q4_0, 2, {1, Sums::Rows, BLOCKS(q4_0), BLOCKS(q4_0_importance)}},
-	{TensorType::Q4_1, 4, {1, Sums::Rows, BLOCKS(q4_1), BLOCKS(q4_1_importance)}},
-	{TensorType::Q5_0, 2, {1, Sums::Rows, BLOCKS(q5_0), BLOCKS(q5_0_importance)}},
-	{TensorType::Q5_1, 4, {1, Sums::Rows, BLOCKS(q5_1), BLOCKS(q5_1_importance)}},
-	{TensorType::Q8_0, 2, {1, Sums::None, BLOCKS(q8_0), {}}},
-	{TensorType::IQ4_NL, 2, {1, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)}},
-	{TensorType::MXFP4, 1, {1, Sums::None, BLOCKS(mxfp4), {}}},
+	{TensorType::Q4_0, 2, {1, Sums::Rows, BLOCKS(q4_0), BLOCKS(q4_0_importance)}, Shaders{1, Sums::None, BLOCKS(best_q4_0), BLOCKS(best_q4_0_importance)}},
+	{TensorType::Q4_1, 4, {1, Sums::Rows, BLOCKS(q4_1), BLOCKS(q4_1_importance)}, Shaders{1, Sums::None, BLOCKS(best_q4_1), BLOCKS(best_q4_1_importance)}},
+	{TensorType::Q5_0, 2, {1, Sums::Rows, BLOCKS(q5_0), BLOCKS(q5_0_importance)}, Shaders{1, Sums::None, BLOCKS(best_q5_0), BLOCKS(best_q5_0_importance)}},
+	{TensorType::Q5_1, 4, {1, Sums::Rows, BLOCKS(q5_1), BLOCKS(q5_1_importance)}, Shaders{1, Sums::None, BLOCKS(best_q5_1), BLOCKS(best_q5_1_importance)}},
+	{TensorType::Q8_0, 2, {1, Sums::None, BLOCKS(q8_0), {}}, Shaders{1, Sums::None, BLOCKS(best_q8_0), BLOCKS(best_q8_0_importance)}},
+	{TensorType::IQ4_NL, 2, {1, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)}, Shaders{1, Sums::None, BLOCKS(best_iq4_nl), BLOCKS(best_iq4_nl_importance)}},
+	{TensorType::MXFP4, 1, {1, Sums::None, BLOCKS(mxfp4), {}}, Shaders{1, Sums::None, BLOCKS(best_mxfp4), BLOCKS(best_mxfp4_importance)}},
 	{TensorType::Q2_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q2_k), SUPER_BLOCKS(q2_k_importance)}},
 	{TensorType::Q3_K, 2, {8, Sums::SuperBlocks, SUPER_BLOCKS(q3_k), SUPER_BLOCKS(q3_k_importance)}},
 	{TensorType::Q4_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)}},
 	{TensorType::Q5_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)}},
 	{TensorType::Q6_K, 2, {8, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)}},
-	{TensorType::IQ4_XS, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(iq4_xs), SUPER_BLOCKS(iq4_xs_importance)}},
+	{TensorType::IQ4_XS, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(iq4_xs), SUPER_BLOCKS(iq4_xs_importance)}, Shaders{8, Sums::None, SUPER_BLOCKS(best_iq4_xs), SUPER_BLOCKS(best_iq4_xs_importance)}},
 };
 
 constexpr uint32_t kSuperBlockLanes = 8;

@@ -45,6 +45,9 @@ extern const Codec kQ2_KCodec, kQ3_KCodec, kQ4_KCodec, kQ5_KCodec, kQ6_KCodec;
 extern const BestEncoder kBestQ2_K, kBestQ3_K, kBestQ4_K, kBestQ5_K, kBestQ6_K;
 extern const Codec kIq4NlCodec, kIq4XsCodec, kMxfp4Codec;
 
+extern const BestEncoder kBestQ4_0, kBestQ4_1, kBestQ5_0, kBestQ5_1, kBestQ8_0;
+extern const BestEncoder kBestIq4Nl, kBestIq4Xs, kBestMxfp4;
+
 /// Elements of the block that Block lays out: 32, or 256 for a super-block. Every Block has `static constexpr int kElements`.
 /// Blocks are built in a local and copied, so that neither file images nor buffers need any alignment.
 template <class Block, void (*kEncode)(const float* x, const float* importance, Block& block)>

@@ -2,7 +2,6 @@
 
 #include "quant/block_codec.h"
 
-#include <array>
 #include <cassert>
 
 namespace vkq {
@@ -21,8 +20,10 @@ const Codec& codecOf(TensorType type) {
 	return *kCodecs[0];
 }
 
-/// One a format that has one.
-constexpr std::array kBestEncoders{&kBestQ2_K, &kBestQ3_K, &kBestQ4_K, &kBestQ5_K, &kBestQ6_K};
+constexpr const BestEncoder* kBestEncoders[] = {
+	&kBestQ4_0, &kBestQ4_1, &kBestQ5_0, &kBestQ5_1, &kBestQ8_0, &kBestQ2_K,  &kBestQ3_K,
+	&kBestQ4_K, &kBestQ5_K, &kBestQ6_K, &kBestIq4Nl, &kBestIq4Xs, &kBestMxfp4,
+};
 
 const BestEncoder* bestEncoderOf(TensorType type) {
 	for (const BestEncoder* encoder : kBestEncoders)

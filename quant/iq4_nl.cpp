@@ -7,7 +7,7 @@
 #include "quant/block_codec.h"
 #include "quant/iq4.h"
 #include "quant/lane_search.h"
-#include "quant/nibbles.h"
+#include "quant/small_blocks.h"
 #include "quant/scale_search.h"
 
 #include <algorithm>
@@ -16,12 +16,7 @@ namespace vkq {
 
 namespace {
 
-struct Block {
-	static constexpr int kElements = 32;
-	uint16_t d;
-	uint8_t codes[16];
-};
-static_assert(sizeof(Block) == 18);
+using Block = Iq4NlBlock;
 
 /// Eight blocks are searched at once, and what is left of a row one after the other.
 void encode(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
@@ -40,7 +35,7 @@ void encode(const float* x, uint64_t row_elements, const float* importance, std:
 			block.d = floatToHalf(scales[b]);
 			uint8_t codes[32];
 			nearestIq4Codes(x + 32 * b, scales[b] != 0 ? 1 / scales[b] : 0.0f, codes);  // of the scale before it became a half
-			packNibbles(codes, block.codes);
+			packCodes(block, codes);
 			std::memcpy(out, &block, sizeof(Block));
 		}
 	}

@@ -15,16 +15,8 @@ namespace vkq {
 
 namespace {
 
-constexpr int kGroups = 8;
-
-struct Block {
-	static constexpr int kElements = 256;
-	uint16_t d;
-	uint16_t scale_high;
-	uint8_t scale_low[4];
-	uint8_t codes[kGroups][16];
-};
-static_assert(sizeof(Block) == 136);
+using Block = Iq4XsBlock;
+constexpr int kGroups = Block::kGroups;
 
 void encodeBlock(const float* x, const float* importance, Block& block) {
 	const float sigma2 = importance ? sumOfSquares(x, 256) * (2.0f / 256) : 0.0f;
@@ -44,8 +36,7 @@ void encodeBlock(const float* x, const float* importance, Block& block) {
 		uint8_t codes[32];
 		nearestIq4Codes(x + 32 * j, scale != 0 ? 1 / scale : 0.0f, codes);
 		packNibbles(codes, block.codes[j]);
-		block.scale_low[j / 2] |= uint8_t(((level + 32) & 15) << 4 * (j % 2));
-		block.scale_high |= uint16_t((level + 32) >> 4 << 2 * j);
+		block.addLevel(j, level);
 	}
 }
 

@@ -7,7 +7,7 @@
 #include "quant/mxfp4.h"
 
 #include "quant/block_codec.h"
-#include "quant/nibbles.h"
+#include "quant/small_blocks.h"
 
 #include <bit>
 
@@ -15,12 +15,7 @@ namespace vkq {
 
 namespace {
 
-struct Block {
-	static constexpr int kElements = 32;
-	uint8_t exponent;
-	uint8_t codes[16];
-};
-static_assert(sizeof(Block) == 17);
+using Block = Mxfp4Block;
 
 constexpr uint8_t kNotANumber = 0xff;
 
@@ -70,7 +65,7 @@ VKQ_SIMD_CLONES void encode(const float* x, uint64_t row_elements, const float*,
 			}
 		uint8_t codes[32];
 		for (int j = 0; j < 32; ++j) codes[j] = uint8_t(code[j]);
-		packNibbles(codes, block.codes);
+		packCodes(block, codes);
 		std::memcpy(out, &block, sizeof(Block));
 	}
 }

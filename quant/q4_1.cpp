@@ -5,24 +5,18 @@
 //        | d: f16 | m: f16 | codes[16]                        |   nibbles.h
 //        +--------+--------+----------------------------------+
 #include "quant/legacy_search.h"
-#include "quant/nibbles.h"
+#include "quant/small_blocks.h"
 
 namespace vkq {
 
 namespace {
 
-struct Block {
-	static constexpr int kElements = 32;
-	uint16_t d;
-	uint16_t m;
-	uint8_t codes[16];
-};
-static_assert(sizeof(Block) == 20);
+using Block = Q4_1Block;
 
 [[gnu::always_inline]] inline void pack(Block& block, const uint8_t* codes, float scale, float offset) {
 	block.d = floatToHalf(scale);
 	block.m = floatToHalf(-offset);
-	packNibbles(codes, block.codes);
+	packCodes(block, codes);
 }
 
 VKQ_SIMD_CLONES void encodePlain(const float* x, uint64_t row_elements, std::byte* out) {

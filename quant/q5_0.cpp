@@ -5,24 +5,17 @@
 //        | d: f16 | fifth[4] | codes[16]                        |   nibbles.h
 //        +--------+----------+----------------------------------+
 #include "quant/legacy_search.h"
-#include "quant/nibbles.h"
+#include "quant/small_blocks.h"
 
 namespace vkq {
 
 namespace {
 
-struct Block {
-	static constexpr int kElements = 32;
-	uint16_t d;
-	uint8_t fifth[4];
-	uint8_t codes[16];
-};
-static_assert(sizeof(Block) == 22);
+using Block = Q5_0Block;
 
 [[gnu::always_inline]] inline void pack(Block& block, const uint8_t* codes, float scale, float ) {
 	block.d = floatToHalf(scale);
-	packNibbles(codes, block.codes);
-	packFifthBits(codes, block.fifth);
+	packCodes(block, codes);
 }
 
 VKQ_SIMD_CLONES void encodePlain(const float* x, uint64_t row_elements, std::byte* out) {

@@ -5,17 +5,13 @@
 //        | d: f16 | codes[32]: i8, in order          |
 //        +--------+----------------------------------+
 #include "quant/block_codec.h"
+#include "quant/small_blocks.h"
 
 namespace vkq {
 
 namespace {
 
-struct Block {
-	static constexpr int kElements = 32;
-	uint16_t d;
-	int8_t codes[32];
-};
-static_assert(sizeof(Block) == 34);
+using Block = Q8_0Block;
 
 /// To the nearest integer, ties away from zero, exactly: what is cut off a float is itself a float.
 /// An infinite value (d so small that 1/d overflows) gives a multiple of 256, as truncateToInt() does.

@@ -93,18 +93,7 @@ const uint kSmallest = POWER_OF_TWO(-42);
 const uint kSmallest = 1u;
 #endif
 
-// Byte j of the codes: low nibble = weight j, high nibble = weight j + 16.
-uint nibbleWord(int k) {
-	uint word = 0u;
-	[[unroll]] for (int b = 0; b < 4; ++b) word |= ((code[4 * k + b] & 15u) | (code[4 * k + b + 16] & 15u) << 4) << (8 * b);
-	return word;
-}
-
-uint fifthBits() {
-	uint bits = 0u;
-	[[unroll]] for (int i = 0; i < 32; ++i) bits |= (code[i] >> 4) << i;
-	return bits;
-}
+#include "include/encode/pack_block.glsl"
 
 #if defined(FORMAT_Q4_0) || defined(FORMAT_Q5_0)
 	#include "include/encode/store16.glsl"
@@ -224,17 +213,7 @@ uint fifthBits() {
 #elif defined(FORMAT_MXFP4)
 	layout(binding = 1, scalar) writeonly buffer Output { uint8_t target[]; };
 	const uint kBlockUnits = 17u;
-
-	/// floor(log2(magnitude)) - 2 + 127 as the reference's single-precision log2f gives it: equals mxfp4Exponent() of quant/mxfp4.h.
-	uint blockExponent(uint bits) {
-		const int power = int(bits >> 23) - 127;
-		const int next = power + 1;
-		const uint octave = uint(next > 0 ? next - 1 : -next);
-		const uint gap = 0x1000000u - ((bits & 0x7fffffu) | 0x800000u);
-		// Just below a power of two the logarithm rounds up to it.
-		const bool rounds_up = octave > 0u && gap <= 88u >> (7 - findMSB(octave));
-		return bits == 0u ? 0u : uint((rounds_up ? next : power) + 125);
-	}
+	#include "include/encode/mxfp4_exponent.glsl"
 
 	uint encodeBlock(uint at) {
 		const uint exponent = blockExponent(largest_magnitude);
