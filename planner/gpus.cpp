@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -50,10 +51,31 @@ std::string normalized(std::string_view name) {
 	return text;
 }
 
-std::string digitsOf(std::string_view text) {
-	std::string digits;
-	std::copy_if(text.begin(), text.end(), std::back_inserter(digits), [](char c) { return c >= '0' && c <= '9'; });
-	return digits;
+/// Letters to insert, remove or change to make one of the other.
+size_t editDistance(std::string_view a, std::string_view b) {
+	std::vector<size_t> row(b.size() + 1);
+	std::iota(row.begin(), row.end(), size_t(0));
+	for (size_t i = 0; i < a.size(); ++i) {
+		size_t diagonal = row[0]++;
+		for (size_t j = 0; j < b.size(); ++j) {
+			const size_t changed = diagonal + (a[i] != b[j]);
+			diagonal = row[j + 1];
+			row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+		}
+	}
+	return row.back();
+}
+
+/// The few cards whose names look most like it.
+std::vector<std::string_view> cardsLike(const std::string& wanted) {
+	constexpr size_t kMost = 5;
+	std::vector<std::pair<size_t, std::string_view>> distances;
+	for (const KnownGpu& gpu : kGpus) distances.emplace_back(editDistance(wanted, normalized(gpu.name)), gpu.name);
+	std::stable_sort(distances.begin(), distances.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+	std::vector<std::string_view> names;
+	const size_t limit = std::min(wanted.size() / 3, distances.front().first + 1);
+	for (const auto& [distance, name] : distances) if (distance <= limit && names.size() < kMost) names.push_back(name);
+	return names;
 }
 
 std::string joined(const std::vector<std::string_view>& names) {
@@ -80,12 +102,7 @@ Result<KnownGpu> findGpu(std::string_view name) {
 	if (ending.size() == 1) return *ending.front();
 	if (near.size() == 1) return *only;
 	if (near.size() > 1) return fail(ErrorCode::kUsage, fmt::format("--gpu '{}' could be several cards", name), "one of: " + joined(near));
-	// Nothing contains it: the same model number, or its family.
-	const std::string number = digitsOf(wanted);
-	for (const KnownGpu& gpu : kGpus) {
-		const std::string digits = digitsOf(gpu.name);
-		if (number.size() >= 2 && digits.starts_with(number.substr(0, 2))) near.push_back(gpu.name);
-	}
+	near = cardsLike(wanted);   // nothing contains it
 	return fail(ErrorCode::kUsage, fmt::format("--gpu '{}' is no card that is known here", name),
 	            near.empty() ? "give its memory with --vram; --list-gpus lists the known cards" : fmt::format("near it: {}; or give its memory with --vram", joined(near)));
 }
