@@ -1,8 +1,10 @@
 // vkplan: which file type, cache and context fit, and where every byte would lie.
 
 #include "planner/advise.h"
+#include "planner/gpus.h"
 #include "planner/report.h"
 #include "tools/common.h"
+#include "tools/table.h"
 #include "tools/vkplan_devices.h"
 #include "tools/vkplan_llama_cpp.h"
 #include "tools/vkplan_model.h"
@@ -29,7 +31,7 @@ struct Arguments {
 	std::string context, kv, k_type, v_type, types{kDefaultTypes}, goal = "quality", overhead, runtime, tensor_split;
 	std::vector<std::string> measured;
 	uint32_t batch = 512;
-	bool offload = false, explain = false, json = false;
+	bool offload = false, explain = false, json = false, list_gpus = false;
 };
 
 std::optional<int> parse(Arguments& a, int argc, char** argv) {
@@ -42,6 +44,7 @@ std::optional<int> parse(Arguments& a, int argc, char** argv) {
 	app.add_option("--shape", a.model.shape, "override parts of the shape: arch, layers, embd, ff, heads, kv, head_dim, vocab, ctx, tied, experts, used, ff_expert, window")->type_name("NAME=N,..");
 	app.add_option("--vram", a.device.vram, "device memory; a bare number is GiB; several devices: 24,12")->type_name("SIZE[,SIZE]");
 	app.add_option("--gpu", a.device.gpu, "a known card, by name; several: 'RTX 4090,RTX 3060'")->type_name("NAME[,NAME]");
+	app.add_flag("--list-gpus", a.list_gpus, "the cards that --gpu knows");
 	app.add_option("--device", a.device.device, "this machine's device: index, part of the name or UUID; several: 0,1 (default: all discrete ones, else the best)")->type_name("DEVICE[,DEVICE]");
 	app.add_option("--reserve", a.device.reserve, "memory of each device to leave alone (default: 1/16 of it, at most 512 MiB; 0 of this machine's own, whose budget is live)")->type_name("SIZE");
 	app.add_option("--ctx", a.context, "context in tokens (default: 4096, or what the model was trained for if that is less)")->type_name("TOKENS");
@@ -74,7 +77,7 @@ Result<double> parsePercent(const std::string& text) {
 	return percent / 100.0;
 }
 
-Result<uint32_t> parseContext(const std::string& text, const PlannedModel& model) {
+Result<uint32_t> parseContext(const std::string& text, const PlannedModel& model, bool from_file) {
 	const uint32_t trained = model.hyperparameters.n_ctx_train;
 	if (text.empty()) return std::min(kDefaultContext, trained);
 	std::string_view digits = text;
@@ -88,7 +91,8 @@ Result<uint32_t> parseContext(const std::string& text, const PlannedModel& model
 	tokens *= unit;
 	if (tokens > trained) {
 		return fail(ErrorCode::kUsage, fmt::format("{} tokens are beyond the {} that {} was trained for", formatExact(tokens), formatExact(trained), model.name),
-		            fmt::format("use --ctx {} or less; for a variant with a longer context say so: --shape ctx={}", trained, tokens));
+		            from_file ? fmt::format("use --ctx {} or less", trained)
+		                      : fmt::format("use --ctx {} or less; for a variant with a longer context say so: --shape ctx={}", trained, tokens));
 	}
 	return uint32_t(tokens);
 }
@@ -161,7 +165,7 @@ Result<std::map<std::string, MeasuredQuality>> readMeasured(const std::vector<st
 
 Result<AdviceRequest> makeRequest(const Arguments& a, const PlannedModel& model, const Target& target) {
 	AdviceRequest request;
-	const auto context = parseContext(a.context, model);
+	const auto context = parseContext(a.context, model, !a.model.path.empty());
 	if (!context) return context.error();
 	const auto kv = parseCacheType(a.kv, TensorType::F16);
 	if (!kv) return kv.error();
@@ -231,9 +235,19 @@ int advice(const Arguments& a, const PlannedModel& model, const Target& target) 
 	return answer->recommended ? kDone : kPlanDoesNotFit;
 }
 
+int listGpus() {
+	Table table({{"card"}, {"memory", Align::Right}, {"bandwidth", Align::Right}});
+	for (const KnownGpu& gpu : knownGpus()) {
+		table.add({std::string(gpu.name), gpu.memory_gib > 0 ? fmt::format("{:g} GiB", gpu.memory_gib) : "shared", fmt::format("{:.0f} GB/s", gpu.bandwidth_gb)});
+	}
+	fmt::print("{}\nshared: with the host, so say how much with --vram\n", table.text());
+	return kDone;
+}
+
 int vkplan(int argc, char** argv) {
 	Arguments a;
 	if (const auto code = parse(a, argc, argv)) return *code;
+	if (a.list_gpus) return listGpus();
 	const auto model = findModel(a.model);
 	if (!model) return report("vkplan", model.error());
 	const auto target = findTarget(a.device);
