@@ -23,16 +23,30 @@ struct Cut {
 	uint32_t lane_rows = 1, lane_columns = 1;              // of a lane (product.comp)
 };
 
+uint32_t inputStride(const Matrix& matrix, const Vectors& x) {
+	if (x.quantized) return matrix.columns / 32 * VKQ_ACTIVATION_WORDS;
+	return x.stride ? x.stride : matrix.columns;
+}
+
+/// Whether the variant's whole-vector loads can be used: a group of rows must not straddle two experts, and inputs must lie at multiples of 4 floats.
+bool streams(const Variant& variant, const Matrix& matrix, const Vectors& x, uint32_t count) {
+	return variant.stream && (matrix.experts == 1 || matrix.rows % variant.interleave == 0) && (count == 1 || inputStride(matrix, x) % 4 == 0);
+}
+
 /// Measured on lavapipe (docs/kernels.md): more rows a lane share the loads of x, until registers run out or too few workgroups are left.
-Cut chooseCut(const Variant& variant, TensorType type, bool integer, uint64_t rows, uint32_t count) {
+Cut chooseCut(const Kernels& kernels, const Matrix& matrix, const Vectors& x, uint32_t count) {
+	const Variant& variant = kernels.variant;
+	const bool integer = x.quantized, table = deviceCoding(matrix.type).table != VKQ_TABLE_NONE;
 	if (variant.tiled && !integer && count > kFewVectors) {
-		const bool cooperative = variant.cooperative && typeInfo(type).quantized;
+		const bool cooperative = variant.cooperative && typeInfo(matrix.type).quantized;
 		return {cooperative ? ShaderId::product_cooperative : ShaderId::product_tiled, VKQ_TILED_ROWS, VKQ_TILED_COLUMNS};
 	}
-	Cut cut{integer ? ShaderId::product_integer : ShaderId::product};
+	Cut cut;
+	if (streams(variant, matrix, x, count)) cut.shader = integer ? ShaderId::product_stream_integer : ShaderId::product_stream;
+	else cut.shader = integer ? ShaderId::product_integer : ShaderId::product;
 	cut.lane_columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
-	const bool table = deviceCoding(type).table != VKQ_TABLE_NONE;   // long code: eight rows of it take the driver's compiler seconds
-	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && !table && rows >= 2048 ? 8 : 4;
+	// Tables are long code: eight rows of it take the driver's compiler seconds.
+	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && !table && matrix.rows >= 2048 ? 8 : 4;
 	cut.rows = variant.interleave * cut.lane_rows;
 	cut.columns = cut.lane_columns;
 	return cut;
@@ -58,15 +72,12 @@ Result<const vk::Pipeline*> productPipeline(const Kernels& kernels, TensorType t
 	return kernels.device->pipeline(spec);
 }
 
-uint32_t inputStride(const Matrix& matrix, const Vectors& x) {
-	if (x.quantized) return matrix.columns / 32 * VKQ_ACTIVATION_WORDS;
-	return x.stride ? x.stride : matrix.columns;
-}
-
 /// The part of the push constants that is the same for all pieces.
 shader::ProductPush describe(const Matrix& matrix, const Vectors& x, const Vectors& y) {
 	shader::ProductPush push{};
 	push.columns = matrix.columns;
+	push.x_address[0] = uint32_t(x.view.address);
+	push.x_address[1] = uint32_t(x.view.address >> 32);
 	push.x_stride = inputStride(matrix, x);
 	push.y_stride = y.stride ? y.stride : matrix.rows;
 	push.rows = matrix.rows;
@@ -80,6 +91,8 @@ Result<void> describePiece(const Kernels& kernels, const Matrix& matrix, const M
 	if (!layout || layout->bytes > kernels.device->limits().storage_range)
 		return fail(ErrorCode::kUnsupported, fmt::format("{} rows of {} elements of type {} exceed what device '{}' can bind", piece.count, matrix.columns,
 		                                                 typeName(matrix.type), kernels.device->info().name));
+	push.weights_address[0] = uint32_t(piece.view.address);
+	push.weights_address[1] = uint32_t(piece.view.address >> 32);
 	push.piece_first = uint32_t(piece.first);
 	push.piece_rows = uint32_t(piece.count);
 	push.high_word = uint32_t(layout->plane_offset[1] / 4);
@@ -102,7 +115,7 @@ Result<void> checkArguments(const Matrix& matrix, [[maybe_unused]] const Vectors
 }  // namespace
 
 Result<Kernels> Kernels::create(vk::Device& device, std::string_view variant) {
-	VKQ_TRY(const Variant chosen, chooseVariant(device.info(), variant));
+	VKQ_TRY(const Variant chosen, measureVariant(device, variant));
 	return Kernels{&device, chosen};
 }
 
@@ -120,7 +133,7 @@ Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& comm
 Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y, bool accumulate) {
 	assert(matrix.experts == 1 && count > 0);
 	VKQ_CHECK(checkArguments(matrix, x));
-	const Cut cut = chooseCut(kernels.variant, matrix.type, x.quantized, matrix.rows, count);
+	const Cut cut = chooseCut(kernels, matrix, x, count);
 	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
 	shader::ProductPush push = describe(matrix, x, y);
 	push.count = count;
@@ -150,7 +163,7 @@ Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands
 	VKQ_CHECK(checkArguments(matrix, x));
 	const bool lists = needsExpertLists(routing.tokens);
 	const uint32_t slots = routing.tokens * routing.places;
-	const Cut cut = chooseCut(kernels.variant, matrix.type, x.quantized, matrix.rows, lists ? routing.tokens : 1);
+	const Cut cut = chooseCut(kernels, matrix, x, lists ? routing.tokens : 1);
 	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
 	shader::ProductPush push = describe(matrix, x, y);
 	push.count = slots;

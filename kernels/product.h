@@ -27,7 +27,7 @@ struct Kernels {
 	vk::Device* device = nullptr;
 	Variant variant;
 
-	/// Variant as chooseVariant().
+	/// Variant as measureVariant().
 	static Result<Kernels> create(vk::Device& device, std::string_view variant = {});
 };
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/result.h"
-#include "vk/device_info.h"
+#include "vk/device.h"
 
 #include <cstdint>
 #include <span>
@@ -23,6 +23,7 @@ struct Variant {
 	uint32_t unit;                     // blocks of 32 that a slice takes at a time
 	bool integer_inputs;               // products are faster with inputs in 8 bits
 	bool tiled;                        // products of many vectors decode tiles of weights into shared memory (product_tiled.comp)
+	bool stream;                       // weights come as whole vectors, through pointers; taken by itself only where that was measured to be faster
 	bool cooperative;                  // ... and multiply them as cooperative matrices in half precision, where weights are block-coded
 };
 
@@ -34,7 +35,10 @@ const vk::CooperativeMatrixShape* cooperativeShape(const vk::DeviceInfo& device)
 /// Empty when the device can run the variant, else why it cannot.
 std::string variantRejection(const Variant& variant, const vk::DeviceInfo& device);
 
-/// `wanted` by name; empty: VKQ_VARIANT, else the device's own. kUsage for unknown names, kUnsupported where the device lacks something.
+/// `wanted` by name; empty: VKQ_VARIANT, else the device's own, as far as its properties tell: without what has to be measured on it. kUsage for unknown names, kUnsupported where the device lacks something.
 Result<Variant> chooseVariant(const vk::DeviceInfo& device, std::string_view wanted = {});
+
+/// As chooseVariant(); where nothing was named, whole-vector loads are measured (load_probe.h), with the same memory layout.
+Result<Variant> measureVariant(vk::Device& device, std::string_view wanted = {});
 
 }  // namespace vkq

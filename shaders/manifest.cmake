@@ -1,6 +1,8 @@
 # Every compiled shader: operation x format x variant. The name becomes ShaderId::name.
 
 vkq_shader(copy_words SOURCE copy_words.comp)   # measures copy bandwidth: the limit that other kernels are held against
+vkq_shader(load_probe SOURCE load_probe.comp)
+vkq_shader(load_probe_stream SOURCE load_probe.comp DEFINES VKQ_STREAM)
 
 # Encoders. _shared are for subgroups of four, which do not hold a super-block's eight invocations.
 vkq_shader(encode_sums SOURCE encode_sums.comp)
@@ -47,6 +49,8 @@ vkq_shader(product SOURCE product.comp)
 vkq_shader(product_tiled SOURCE product_tiled.comp)
 vkq_shader(product_cooperative SOURCE product_tiled.comp GLSLANG 14 DEFINES VKQ_COOPERATIVE)
 vkq_shader(product_integer SOURCE product.comp DEFINES VKQ_INTEGER)
+vkq_shader(product_stream SOURCE product.comp DEFINES VKQ_STREAM)
+vkq_shader(product_stream_integer SOURCE product.comp DEFINES VKQ_STREAM VKQ_INTEGER)
 vkq_shader(quantize_activations SOURCE quantize_activations.comp)
 vkq_shader(group_experts SOURCE group_experts.comp)
 

@@ -3,8 +3,7 @@
 //
 // A lane owns kRowsPerLane rows x kColumns columns of y; neighbouring lanes own neighbouring rows. gl_WorkGroupSize.y slices of a workgroup
 // share the rows and split k between them (for devices that need more lanes than there are rows); their partial sums meet in shared memory.
-// x is the same for all lanes: each lane loads one of eight consecutive words and the subgroup passes them round (kBroadcast),
-// or, where subgroups are smaller than eight, every lane loads all of them.
+// How weights and x reach the lanes: include/product_loads.glsl.
 //
 // Two arithmetics:
 //   float (default)  w is decoded to the float that quant/codec.h gives, then multiplied and added in single precision
@@ -17,6 +16,10 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_ballot : require
+#ifdef VKQ_STREAM
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
+#endif
 #include "shared/product.h"
 
 layout(local_size_x_id = 0, local_size_y_id = 1) in;
@@ -41,12 +44,7 @@ float acc[kTile];
 uint row_base[kRowsPerLane], high_base[kRowsPerLane], scale_base[kRowsPerLane], super_base[kRowsPerLane];
 uint x_base[kColumns];
 vec2 super[kRowsPerLane];                               // superScales() of the unit at hand
-const uint kSpread = kBroadcast != 0u ? 1u : 8u;        // words of x that a lane holds of eight
-
-uint loadWeight(uint base, uint word) { return weights[base + word * kInterleave]; }
-
-// Word i of the eight that the lanes hold in `words` for column c. A macro: arrays of specialized size are no arguments in glslang 12.
-#define FROM_EIGHT(words, c, i) (kBroadcast != 0u ? subgroupBroadcast(words[c], i) : words[(c) * kSpread + (i) % kSpread])
+#include "include/product_loads.glsl"
 
 #ifdef VKQ_INTEGER
 
@@ -61,9 +59,9 @@ void multiplyBlock(uint block) {
 	float x_scale[kColumns];
 	int x_sums[kColumns];
 	[[unroll]] for (uint c = 0; c < kColumns; ++c) {
-		const uint meta = x_base[c] + blocks * VKQ_ACTIVATION_PAIR_WORDS + block * 2u;
-		x_scale[c] = uintBitsToFloat(x[meta]);
-		x_sums[c] = kHasMinimum ? int(x[meta + 1u]) : 0;
+		const uvec2 meta = loadTwo(x_base[c] + blocks * VKQ_ACTIVATION_PAIR_WORDS + block * 2u);
+		x_scale[c] = uintBitsToFloat(meta.x);
+		x_sums[c] = int(meta.y);
 	}
 	uint scales[kRowsPerLane], high[kRowsPerLane];
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
@@ -75,9 +73,7 @@ void multiplyBlock(uint block) {
 	[[unroll]] for (uint h = 0; h < 2u; ++h) {
 		uint pairs[kColumns * kSpread];
 		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
-			const uint first = x_base[c] + block * VKQ_ACTIVATION_PAIR_WORDS + h * 8u;
-			if (kBroadcast != 0u) pairs[c] = x[first + (gl_SubgroupInvocationID & 7u)];
-			else [[unroll]] for (uint i = 0; i < 8u; ++i) pairs[c * kSpread + i] = x[first + i];
+			LOAD_EIGHT(pairs, c, x_base[c] + block * VKQ_ACTIVATION_PAIR_WORDS + h * 8u);
 		}
 		uint low[kRowsPerLane * kHalfWords];
 		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
@@ -140,16 +136,12 @@ void multiplyBlock(uint block) {
 		}
 		uint near[kColumns * kSpread], far[kColumns * kSpread];   // x of elements 0-7 and 8-15
 		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
-			[[unroll]] for (uint i = 0; i < kSpread; ++i) {
-				const uint lane = kBroadcast != 0u ? gl_SubgroupInvocationID & 7u : i;
-				const uint a = first + lane, b = a + 8u;
-				if (whole) {
-					near[c * kSpread + i] = x[x_base[c] + a];
-					far[c * kSpread + i] = x[x_base[c] + b];
-				} else {
-					near[c * kSpread + i] = a < push.columns ? x[x_base[c] + a] : 0u;
-					far[c * kSpread + i] = b < push.columns ? x[x_base[c] + b] : 0u;
-				}
+			if (whole) {
+				LOAD_EIGHT(near, c, x_base[c] + first);
+				LOAD_EIGHT(far, c, x_base[c] + first + 8u);
+			} else {
+				LOAD_EIGHT_BEFORE(near, c, first, push.columns);
+				LOAD_EIGHT_BEFORE(far, c, first + 8u, push.columns);
 			}
 		}
 		[[unroll]] for (uint j = 0; j < 8u; ++j) {
@@ -176,7 +168,7 @@ void multiplyBlock(uint block) {
 #endif
 
 void main() {
-	const uint lane = gl_LocalInvocationID.x, slice = gl_LocalInvocationID.y;
+	const uint lane = gl_LocalInvocationID.x, slice = kSlices > 1u ? gl_LocalInvocationID.y : 0u;   // 0 where loops must not look divergent
 
 	const Work work = findWork(kColumns);
 	if (work.first >= work.count) return;
@@ -191,11 +183,11 @@ void main() {
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
 		const uint piece_row = pieceRow(work, first_row + t * gl_WorkGroupSize.x + lane);
 		mine[t] = piece_row < push.piece_rows;
-		const uint safe = mine[t] ? piece_row : 0u;
-		row_base[t] = rowBase(safe, push.row_words);
-		high_base[t] = push.high_word + rowBase(safe, push.row_high_words);
-		scale_base[t] = push.scale_word + rowBase(safe, push.row_scale_words);
-		super_base[t] = push.super_word + rowBase(safe, push.row_super_words);
+		const uint safe = loadedRow(work, first_row + t * gl_WorkGroupSize.x, lane);
+		row_base[t] = planeBase(0u, safe, push.row_words);
+		high_base[t] = planeBase(push.high_word, safe, push.row_high_words);
+		scale_base[t] = planeBase(push.scale_word, safe, push.row_scale_words);
+		super_base[t] = planeBase(push.super_word, safe, push.row_super_words);
 	}
 
 	[[unroll]] for (uint i = 0; i < kTile; ++i) acc[i] = 0.0;

@@ -2,6 +2,7 @@
 
 #include "core/units.h"
 #include "kernels/variant.h"
+#include "vk/device.h"
 #include "vk/device_info.h"
 
 #include <fmt/format.h>
@@ -48,6 +49,13 @@ std::string subgroupText(const vk::DeviceLimits& limits) {
 	return fmt::format("{} ({} to {})", limits.subgroup, limits.min_subgroup, limits.max_subgroup);
 }
 
+/// The variant that this device's products would use. Some are chosen by measuring, for which the device is opened.
+Result<Variant> usedVariant(const DeviceInfo& info) {
+	if (!info.usable()) return chooseVariant(info);
+	auto device = vk::Device::open(std::to_string(info.index));
+	return device ? measureVariant(**device) : chooseVariant(info);
+}
+
 void printText(const DeviceInfo& device) {
 	fmt::print("{}: {}\n", device.index, device.name);
 	fmt::print("   kind       {}\n", vk::deviceKindName(device.kind));
@@ -71,7 +79,7 @@ void printText(const DeviceInfo& device) {
 	fmt::print("   lacks      {}\n", lacks.empty() ? "-" : lacks);
 	for (const auto& shape : device.cooperative_shapes)
 		fmt::print("   matrix     {} x {} x {}, {} in, {} out\n", shape.m, shape.n, shape.k, shape.float16_in ? "float16" : "other", shape.float32_out ? "float32" : shape.float16_out ? "float16" : "other");
-	const auto chosen = chooseVariant(device);
+	const auto chosen = usedVariant(device);
 	for (const Variant& variant : allVariants()) {
 		const std::string rejection = variantRejection(variant, device);
 		const bool own = chosen && chosen->name == variant.name;
@@ -94,7 +102,7 @@ nlohmann::ordered_json toJson(const DeviceInfo& device) {
 	for (const vk::HeapInfo& heap : device.heaps)
 		json["heaps"].push_back({{"bytes", heap.bytes}, {"budget", heap.budget}, {"used", heap.used}, {"device_local", heap.device_local}, {"host_visible", heap.host_visible}});
 	for (const Feature& feature : kFeatures) json["features"][feature.name] = device.features.*feature.present;
-	const auto chosen = chooseVariant(device);
+	const auto chosen = usedVariant(device);
 	json["kernels"] = chosen ? nlohmann::ordered_json(chosen->name) : nlohmann::ordered_json(nullptr);
 	for (const Variant& variant : allVariants())
 		json["kernel_variants"].push_back({{"name", variant.name}, {"description", variant.description}, {"rejection", variantRejection(variant, device)}});

@@ -16,9 +16,9 @@ namespace {
 Result<DeviceSpec> specOf(const std::string& wanted) {
 	auto device = vk::Device::open(wanted);
 	if (!device) return device.error();
-	auto kernels = Kernels::create(**device);
-	if (!kernels) return kernels.error();
-	return deviceSpec(*kernels);
+	const auto variant = chooseVariant((*device)->info());   // what would be measured beyond does not change memory
+	if (!variant) return variant.error();
+	return deviceSpec({device->get(), *variant});
 }
 
 /// All discrete devices, since a model can be split over them; where there is none, the one that would be taken anyway.

@@ -22,6 +22,7 @@ Result<VkBuffer> createHandle(Device& device, uint64_t bytes, bool imported) {
 	VkBufferCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
 	info.size = bytes;
 	info.usage = kUsage;
+	if (device.features().buffer_device_address) info.usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
 	VkExternalMemoryBufferCreateInfo external{VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO};
 	external.handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
 	if (imported) info.pNext = &external;
@@ -97,6 +98,9 @@ Result<std::shared_ptr<Memory>> Memory::allocate(Device& device, uint64_t bytes,
 	VkMemoryAllocateInfo info{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO};
 	info.allocationSize = bytes;
 	info.memoryTypeIndex = type;
+	VkMemoryAllocateFlagsInfo flags{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO};
+	flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
+	if (device.features().buffer_device_address) info.pNext = &flags;
 	VKQ_VK_TRY(vkAllocateMemory(device.handle(), &info, nullptr, &memory->handle_));
 	memory->bytes_ = bytes;
 	memory->type_ = type;
@@ -127,6 +131,9 @@ Result<std::shared_ptr<Memory>> Memory::import(Device& device, void* address, ui
 	VkImportMemoryHostPointerInfoEXT pointer{VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT};
 	pointer.handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
 	pointer.pHostPointer = address;
+	VkMemoryAllocateFlagsInfo flags{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO};
+	flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
+	if (device.features().buffer_device_address) pointer.pNext = &flags;
 	VkMemoryAllocateInfo info{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, &pointer};
 	info.allocationSize = bytes;
 	info.memoryTypeIndex = uint32_t(__builtin_ctz(allowed));
@@ -155,6 +162,11 @@ Result<Buffer> Buffer::place(std::shared_ptr<Memory> memory, uint64_t offset, ui
 	buffer.offset_ = offset;
 	buffer.bytes_ = bytes;
 	VKQ_VK_TRY(vkBindBufferMemory(device.handle(), buffer.handle_, buffer.memory_->handle(), offset));
+	if (device.features().buffer_device_address) {
+		VkBufferDeviceAddressInfo address{VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO};
+		address.buffer = buffer.handle_;
+		buffer.address_ = vkGetBufferDeviceAddress(device.handle(), &address);
+	}
 	return buffer;
 }
 
@@ -165,13 +177,15 @@ Result<Buffer> Buffer::create(Device& device, uint64_t bytes, MemoryUse use) {
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
-	: memory_(std::move(other.memory_)), handle_(std::exchange(other.handle_, VK_NULL_HANDLE)), offset_(other.offset_), bytes_(other.bytes_) {}
+	: memory_(std::move(other.memory_)), handle_(std::exchange(other.handle_, VK_NULL_HANDLE)), offset_(other.offset_), bytes_(other.bytes_),
+	  address_(other.address_) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
 	std::swap(memory_, other.memory_);
 	std::swap(handle_, other.handle_);
 	std::swap(offset_, other.offset_);
 	std::swap(bytes_, other.bytes_);
+	std::swap(address_, other.address_);
 	return *this;
 }
 

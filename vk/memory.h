@@ -70,12 +70,14 @@ public:
 	VkBuffer handle() const { return handle_; }
 	uint64_t bytes() const { return bytes_; }
 	std::byte* mapped() const { return memory_ && memory_->mapped() ? memory_->mapped() + offset_ : nullptr; }
+	VkDeviceAddress address() const { return address_; }   // 0 where the device has none
 	const std::shared_ptr<Memory>& memory() const { return memory_; }
 
 private:
 	std::shared_ptr<Memory> memory_;
 	VkBuffer handle_ = VK_NULL_HANDLE;
 	uint64_t offset_ = 0, bytes_ = 0;
+	VkDeviceAddress address_ = 0;
 };
 
 /// What a kernel binds: a window of a buffer. `offset` must suit limits().storage_alignment, `bytes` limits().storage_range.
@@ -83,10 +85,12 @@ struct BufferView {
 	VkBuffer buffer = VK_NULL_HANDLE;
 	uint64_t offset = 0;
 	uint64_t bytes = VK_WHOLE_SIZE;
+	VkDeviceAddress address = 0;   // of the window's first byte; 0 where the device has no addresses
 
 	BufferView() = default;
-	BufferView(const Buffer& whole) : buffer(whole.handle()), bytes(whole.bytes()) {}
-	BufferView(const Buffer& part_of, uint64_t first, uint64_t count) : buffer(part_of.handle()), offset(first), bytes(count) {}
+	BufferView(const Buffer& whole) : BufferView(whole, 0, whole.bytes()) {}
+	BufferView(const Buffer& part_of, uint64_t first, uint64_t count)
+		: buffer(part_of.handle()), offset(first), bytes(count), address(part_of.address() ? part_of.address() + first : 0) {}
 };
 
 /// The alignment that offsets of buffers inside a Memory need on this device, bytes: asked of the driver once.

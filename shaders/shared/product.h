@@ -60,8 +60,9 @@ struct ProductPush {
 	uint routing;                               // VKQ_ROUTE_*
 	uint slots_per_x;                           // routed: slot / slots_per_x is the input vector
 	uint list_stride;                           // VKQ_ROUTE_LISTS: words from one expert's list to the next
+	uint weights_address[2], x_address[2];      // low and high words of where the bindings lie; 0 where the device has no addresses
 };
-VKQ_PUSH_SIZE(ProductPush, 76);
+VKQ_PUSH_SIZE(ProductPush, 92);
 
 struct QuantizeActivationsPush {
 	uint blocks;       // of 32 elements a vector
