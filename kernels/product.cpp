@@ -28,9 +28,10 @@ uint32_t inputStride(const Matrix& matrix, const Vectors& x) {
 	return x.stride ? x.stride : matrix.columns;
 }
 
-/// Whether the variant's whole-vector loads can be used: a group of rows must not straddle two experts, and inputs must lie at multiples of 4 floats.
+/// Whether the variant's whole-vector loads can be used: a group of rows must not straddle two experts, rows must be whole blocks of 32, and
+/// inputs must lie at multiples of 4 floats.
 bool streams(const Variant& variant, const Matrix& matrix, const Vectors& x, uint32_t count) {
-	return variant.stream && (matrix.experts == 1 || matrix.rows % variant.interleave == 0) && (count == 1 || inputStride(matrix, x) % 4 == 0);
+	return variant.stream && matrix.columns % 32 == 0 && (matrix.experts == 1 || matrix.rows % variant.interleave == 0) && (count == 1 || inputStride(matrix, x) % 4 == 0);
 }
 
 /// Measured on lavapipe (docs/kernels.md): more rows a lane share the loads of x, until registers run out or too few workgroups are left.

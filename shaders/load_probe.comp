@@ -20,7 +20,7 @@ void main() {
 	uint sum = 0u;
 	for (uint i = gl_WorkGroupID.x; i < push.eights; i += gl_NumWorkGroups.x) {
 #ifdef VKQ_STREAM
-		sum += pickOwn(StreamWords(uvec2(push.address[0], push.address[1])).eights[i]);
+		sum += pickOwn(StreamWords(uvec2(push.address[0], push.address[1])).eights[min(i, push.eights - 1u)]);
 #else
 		sum += words[i * 8u + gl_LocalInvocationID.x];
 #endif

@@ -193,9 +193,9 @@ void main() {
 	[[unroll]] for (uint i = 0; i < kTile; ++i) acc[i] = 0.0;
 	const uint blocks = (push.columns + 31u) / 32u;
 	for (uint unit = slice * kUnit; unit < blocks; unit += kSlices * kUnit) {
-		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) super[t] = kHasSuper ? superScales(loadWeight(super_base[t], unit / 8u)) : vec2(0.0);
-		// Not unrolled: the loop must fit the instruction cache of a software device's host.
-		[[dont_unroll]] for (uint block = unit; block < min(unit + kUnit, blocks); ++block) multiplyBlock(block);
+		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) super[t] = kHasSuper ? superScales(loadWeight(super_base[t], min(unit, blocks - 1u) / 8u)) : vec2(0.0);
+		// Clamped: include/stream_loads.glsl. Not unrolled: the loop must fit the instruction cache of a software device's host.
+		[[dont_unroll]] for (uint block = unit; block < min(unit + kUnit, blocks); ++block) multiplyBlock(min(block, blocks - 1u));
 	}
 
 	if (kSlices > 1u) {

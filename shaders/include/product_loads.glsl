@@ -8,6 +8,7 @@
 
 #include "stream_loads.glsl"
 
+layout(buffer_reference, scalar, buffer_reference_align = 8) readonly buffer InputPairs { uvec2 pairs[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 16) readonly buffer InputQuads { uvec4 quads[]; };
 
 #define WEIGHT_PLANES StreamWords(uvec2(push.weights_address[0], push.weights_address[1])).eights
@@ -33,11 +34,7 @@ uint loadedRow(Work work, uint group_row, uint lane) {
 /// Where a row's words of a plane start, counted in groups' words.
 uint planeBase(uint plane_word, uint row, uint row_words) { return plane_word / kInterleave + row / kInterleave * row_words; }
 
-/// x_base and `at` are multiples of 4, and of 2 here.
-uvec2 loadTwo(uint at) {
-	const uvec4 four = INPUT_QUADS[at / 4u];
-	return (at & 2u) != 0u ? four.zw : four.xy;
-}
+uvec2 loadTwo(uint at) { return InputPairs(uvec2(push.x_address[0], push.x_address[1])).pairs[at / 2u]; }   // `at` is even
 uint loadInput(uint at) { return INPUT_QUADS[at / 4u][at & 3u]; }
 
 #define LOAD_EIGHT(words, c, at) { \

@@ -5,6 +5,9 @@
 // of a vector; a load from each lane's own address would be a gather, ten times as dear. Pointers, because a binding's loads are checked
 // against its size one by one, which keeps them apart. kernels/load_probe.h measures whether a driver does all this.
 //
+// An address that is the same for all lanes is read even where no lane is active: in the body of a loop that has just ended, after a return, on
+// the other side of a condition. So every address must be within bounds whatever the control flow: clamp what counts.
+//
 // Needs GL_EXT_buffer_reference, GL_EXT_buffer_reference_uvec2, GL_KHR_shader_subgroup_basic.
 
 struct EightWords { uvec4 low, high; };
