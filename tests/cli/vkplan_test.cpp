@@ -3,6 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <fstream>
+#include <set>
+
 using namespace vkq::test;
 using Json = nlohmann::json;
 
@@ -103,6 +106,7 @@ TEST(Vkplan, RefusesBadInputWithASentenceAndExitCode2) {
 		{{"--params", "7", "--gpu", "Voodoo 2"}, "no card that is known"},
 		{{"--params", "7", "--gpu", "RTX 4070 Ti,RTX 4090", "--vram", "8"}, "names 2 cards and --vram 1 sizes"},
 		{{"--params", "7", "--vram", "8", "--ctx", "1000000"}, "beyond the 32,768"},
+		{{kModel, "--vram", "8", "--ctx", "512"}, "beyond the 256"},
 		{{"--params", "7", "--vram", "8", "--ctx", "-5"}, "--ctx"},
 		{{"--params", "7", "--vram", "8", "--kv", "q9"}, "is no type"},
 		{{"--params", "7", "--vram", "8", "--kv", "q4_k"}, "no type for the key cache"},
@@ -168,6 +172,52 @@ TEST(Vkplan, ShowsQualityThatWasMeasured) {
 	EXPECT_NE(result.out.find("+3.75 %*"), std::string::npos) << result.out;
 	EXPECT_EQ(runTool("vkplan", {"--vram", "8", "--params", "7", "--measured", "Q4_K_M=other.json"}, {.folder = folder.path()}).code, 1);
 	EXPECT_EQ(runTool("vkplan", {"--vram", "8", "--params", "7", "--measured", "kld.json"}, {.folder = folder.path()}).code, 2);
+}
+
+/// Names of all fields, wherever they are.
+void collectKeys(const Json& json, std::set<std::string>& keys) {
+	if (json.is_object()) for (const auto& [key, value] : json.items()) keys.insert(key);
+	for (const Json& value : json) if (value.is_structured()) collectKeys(value, keys);
+}
+
+TEST(Vkplan, PrintsTheJsonThatIsDocumented) {
+	std::ifstream page(VKQ_SOURCE_DIR "/docs/vkplan.md");
+	const std::string text((std::istreambuf_iterator<char>(page)), {});
+	const std::string documented = text.substr(text.find("## JSON"));
+	const std::vector<std::vector<std::string>> calls{
+		{"--gpu", "RTX 4060", "--params", "7"}, {"--vram", "2", "--params", "7"}, {"--gpu", "RTX 3090,RTX 3060", "--params", "32"},
+		{"--vram", "6", "--params", "7", "--offload"}, {"--vram", "8", "--params", "7", "--overhead", "20%"}, {"--vram", "2", "--params", "7", "--overhead", "20%"},
+		{"--vram", "24,12", "--params", "70", "--runtime", "llama.cpp"}};
+	for (const auto& call : calls) {
+		std::set<std::string> keys;
+		collectKeys(json(call), keys);
+		EXPECT_GT(keys.size(), 5u);
+		for (const std::string& key : keys) EXPECT_NE(documented.find(key), std::string::npos) << key << " of " << testing::PrintToString(call) << " is not in docs/vkplan.md";
+	}
+	// What others read: these are there in every answer, with these types.
+	const Json answer = json({"--gpu", "RTX 4060", "--params", "7"});
+	for (const char* number : {"context", "batch", "reserve_bytes", "recommended_index"}) EXPECT_TRUE(answer[number].is_number_unsigned()) << number;
+	for (const char* sentence : {"recommended", "why", "loss_source"}) EXPECT_TRUE(answer[sentence].is_string()) << sentence;
+	for (const Json& candidate : answer["candidates"]) {
+		for (const char* number : {"file_bytes", "total_bytes", "max_context"}) EXPECT_TRUE(candidate[number].is_number_unsigned()) << number;
+		for (const char* number : {"weight_bytes", "offloaded_weight_bytes", "k_cache_bytes", "v_cache_bytes", "scratch_bytes", "staging_bytes", "mapped_bytes", "device_bytes", "host_bytes"}) {
+			EXPECT_TRUE(candidate["plan"][number].is_number_unsigned()) << number;
+		}
+		uint64_t heaps = 0;
+		for (const Json& heap : candidate["plan"]["heaps"]) {
+			heaps += heap["planned_bytes"].get<uint64_t>();
+			EXPECT_EQ(heap["planned_bytes"], heap["weight_bytes"].get<uint64_t>() + heap["cache_bytes"].get<uint64_t>() + heap["scratch_bytes"].get<uint64_t>() +
+			                                     heap["staging_bytes"].get<uint64_t>() + heap["alignment_bytes"].get<uint64_t>());
+		}
+		EXPECT_EQ(candidate["total_bytes"], heaps) << "the parts are the whole";
+	}
+}
+
+TEST(Vkplan, ListsTheCardsThatItKnows) {
+	const ToolResult result = runTool("vkplan", {"--list-gpus"});
+	EXPECT_EQ(result.code, 0);
+	EXPECT_NE(result.out.find("GeForce RTX 4060 "), std::string::npos) << result.out;
+	EXPECT_NE(result.out.find("shared"), std::string::npos) << "those without memory of their own";
 }
 
 TEST(Vkplan, SaysWhichFileIsMissing) {
