@@ -127,7 +127,7 @@ uint32_t BaseLogits::vocabulary() const { return uint32_t(impl_->header.vocabula
 uint32_t BaseLogits::chunks() const { return uint32_t(impl_->header.chunks); }
 const std::vector<Token>& BaseLogits::tokens() const { return impl_->tokens; }
 
-void BaseLogits::read(uint64_t index, std::vector<float>& log_probabilities) const {
+Result<void> BaseLogits::read(uint64_t index, std::vector<float>& log_probabilities) const {
 	assert(index < uint64_t(chunks()) * scoredPerChunk(context()));
 	const std::byte* at = impl_->file.bytes().data() + impl_->first + index * wordsOf(vocabulary()) * 2;
 	float scale, lowest;
@@ -139,6 +139,7 @@ void BaseLogits::read(uint64_t index, std::vector<float>& log_probabilities) con
 		std::memcpy(&code, at + 8 + 2 * size_t(i), 2);
 		log_probabilities[i] = scale * float(code) + lowest;
 	}
+	return impl_->file.intact();
 }
 
 }  // namespace vkq

@@ -49,8 +49,8 @@ public:
 	uint32_t chunks() const;
 	const std::vector<Token>& tokens() const;
 
-	/// Log-probabilities of scored position `index` (0 .. chunks * scoredPerChunk), [vocabulary].
-	void read(uint64_t index, std::vector<float>& log_probabilities) const;
+	/// Log-probabilities of scored position `index` (0 .. chunks * scoredPerChunk), [vocabulary]. kIo when the file was cut short meanwhile.
+	Result<void> read(uint64_t index, std::vector<float>& log_probabilities) const;
 
 private:
 	struct Impl;

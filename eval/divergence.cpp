@@ -105,8 +105,7 @@ Result<Divergence> measureDivergence(Session& session, const TextChunks& chunks,
 	return measure(
 		session, chunks, [](uint32_t) { return Result<void>(); },
 		[&](uint32_t chunk, uint32_t index, std::vector<float>& log_probabilities) {
-			base.read(uint64_t(chunk) * chunks.scoredPerChunk() + index, log_probabilities);
-			return Result<void>();
+			return base.read(uint64_t(chunk) * chunks.scoredPerChunk() + index, log_probabilities);
 		},
 		progress);
 }

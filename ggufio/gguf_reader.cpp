@@ -66,7 +66,9 @@ struct OpenedShard {
 Result<OpenedShard> openShard(const std::filesystem::path& path) {
 	OpenedShard shard;
 	VKQ_TRY(shard.file, MappedFile::open(path));
-	VKQ_TRY(shard.parsed, parseGguf(shard.file.bytes(), path.string()));
+	auto parsed = parseGguf(shard.file.bytes(), path.string());
+	VKQ_CHECK(shard.file.intact());
+	VKQ_TRY(shard.parsed, std::move(parsed));
 	return shard;
 }
 
@@ -170,17 +172,17 @@ Bytes GgufFile::data(const TensorInfo& tensor) const {
 	return shard.image.subspan(shard.data_start + tensor.offset, tensor.bytes);
 }
 
-Result<void> GgufFile::intact() const {
-	for (const Impl::Shard& shard : impl_->shards) VKQ_CHECK(shard.file.intact());
-	return {};
-}
-
 Result<void> GgufFile::read(const TensorInfo& tensor, uint64_t first_byte, uint64_t bytes, std::byte* out) const {
 	assert(first_byte <= tensor.bytes && bytes <= tensor.bytes - first_byte);
 	const Impl::Shard& shard = impl_->shards[tensor.shard];
 	const uint64_t offset = shard.data_start + tensor.offset + first_byte;
 	if (!shard.file.bytes().empty()) return shard.file.readAt(offset, bytes, out);
 	if (bytes != 0) std::memcpy(out, shard.image.data() + offset, bytes);
+	return {};
+}
+
+Result<void> GgufFile::intact() const {
+	for (const Impl::Shard& shard : impl_->shards) VKQ_CHECK(shard.file.intact());
 	return {};
 }
 

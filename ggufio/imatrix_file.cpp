@@ -103,7 +103,9 @@ Result<Imatrix> parseImatrix(Bytes image, std::string name) {
 
 Result<Imatrix> openImatrix(const std::filesystem::path& path) {
 	VKQ_TRY(const MappedFile file, MappedFile::open(path));
-	VKQ_TRY(Imatrix imatrix, parseImatrix(file.bytes(), path.string()));
+	auto parsed = parseImatrix(file.bytes(), path.string());
+	VKQ_CHECK(file.intact());
+	VKQ_TRY(Imatrix imatrix, std::move(parsed));
 	imatrix.file = path.string();
 	return imatrix;
 }

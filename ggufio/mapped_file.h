@@ -29,7 +29,8 @@ public:
 	/// Copies `count` bytes from `offset` to `out`; kIo when the file no longer has them. Any thread.
 	Result<void> readAt(uint64_t offset, uint64_t count, std::byte* out) const;
 
-	/// kIo when pages that were touched through bytes() had gone: whatever was made of them is worthless. Any thread.
+	/// kIo when the file is shorter than it was, or pages that were touched through bytes() had gone: whatever was made of them is
+	/// worthless. Any thread.
 	Result<void> intact() const;
 
 	/// Page-cache hints for a byte range, rounded to pages inward where pages would be dropped. Any thread.

@@ -239,7 +239,9 @@ Result<SafetensorsFile> SafetensorsFile::parse(Bytes image, std::string name) {
 
 Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path) {
 	VKQ_TRY(MappedFile map, MappedFile::open(path));
-	VKQ_TRY(SafetensorsFile file, parse(map.bytes(), path.string()));
+	auto parsed = parse(map.bytes(), path.string());
+	VKQ_CHECK(map.intact());
+	VKQ_TRY(SafetensorsFile file, std::move(parsed));
 	file.map_ = std::move(map);
 	return file;
 }

@@ -60,7 +60,7 @@ TEST(BaseLogits, AreReadAsTheyWereWritten) {
 	const auto rows = randomLogits();
 	std::vector<float> read;
 	for (size_t r = 0; r < rows.size(); ++r) {
-		base->read(r, read);
+		ASSERT_TRUE(base->read(r, read).ok());
 		const float highest = *std::max_element(rows[r].begin(), rows[r].end());
 		double sum = 0;
 		for (const float logit : rows[r]) sum += std::exp(double(logit) - highest);
