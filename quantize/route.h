@@ -30,8 +30,8 @@ public:
 	/// How long a probe took. The first one of the device is not counted: its time is the driver's compiler's.
 	void measured(const Key& key, Decision probe, uint64_t weights, double seconds);
 
-	/// Weights that a probe of the host encodes; one of the device takes a whole slab.
-	static constexpr uint64_t kHostProbeWeights = 1 << 18;
+	/// Weights that a probe of the host encodes, enough for its threads and its cold pages not to count; one of the device takes a whole slab.
+	static constexpr uint64_t kHostProbeWeights = 1 << 20;
 
 private:
 	/// A kind with less work than this is not worth two probes: it goes to the device.
