@@ -14,8 +14,8 @@ Result<std::unique_ptr<ModelSource>> openModelSource(const std::filesystem::path
 	const FileKind kind = identifyFile(file.bytes());
 	if (kind == FileKind::Gguf) return openGgufSource(path);
 	if (kind == FileKind::Safetensors) return openHuggingFaceSource(path);
-	return fail(ErrorCode::kMalformed, fmt::format("{}: neither GGUF nor safetensors; it looks like {}", path.string(), describeFile(kind)),
-	            std::string(hintForFile(kind)));
+	const std::string looks = kind == FileKind::Unknown ? std::string() : fmt::format("; it looks like {}", describeFile(kind));
+	return fail(ErrorCode::kMalformed, fmt::format("{}: neither GGUF nor safetensors{}", path.string(), looks), std::string(hintForFile(kind)));
 }
 
 }  // namespace vkq

@@ -62,9 +62,9 @@ std::string fingerprintOf(const ModelSource& source, const std::filesystem::path
 }
 
 /// The files of one level: one, or as many shards as the user wants.
-Result<std::vector<GgufShard>> layOutFiles(const ModelSource& source, const JobLevel& level, const QuantizePlan& plan) {
+Result<std::vector<GgufShard>> layOutFiles(const ModelSource& source, const JobLevel& level, const QuantizePlan& plan, bool keep_split) {
 	std::vector<uint32_t> shard_of;
-	if (level.options.keep_split) {
+	if (keep_split) {
 		for (const TensorJob& job : plan.jobs) shard_of.push_back(source.tensors()[job.source].shard);
 		// Pruned layers may have emptied a shard: numbers close up.
 		std::vector<uint32_t> used(shard_of);
@@ -74,7 +74,7 @@ Result<std::vector<GgufShard>> layOutFiles(const ModelSource& source, const JobL
 	} else if (level.options.split_max_bytes) {
 		shard_of = shardsBySize(plan.layout.tensors, level.options.split_max_bytes, plan.layout.alignment);
 	}
-	if (!shard_of.empty() && (level.options.keep_split || shard_of.back() > 0)) {
+	if (!shard_of.empty() && (keep_split || shard_of.back() > 0)) {
 		std::filesystem::path prefix = level.output;
 		if (prefix.extension() == ".gguf") prefix.replace_extension();
 		return layOutShards(prefix, plan.metadata, plan.layout.tensors, shard_of);
@@ -88,7 +88,7 @@ Result<std::vector<GgufShard>> layOutFiles(const ModelSource& source, const JobL
 class LevelWriter {
 public:
 	static Result<LevelWriter> open(const ModelSource& source, const std::filesystem::path& input, const JobLevel& level, const QuantizePlan& plan, const JobOptions& options) {
-		VKQ_TRY(std::vector<GgufShard> shards, layOutFiles(source, level, plan));
+		VKQ_TRY(std::vector<GgufShard> shards, layOutFiles(source, level, plan, options.keep_split));
 		LevelWriter result;
 		for (const GgufShard& shard : shards) result.files.push_back(shard.path);
 		if (options.resume) {

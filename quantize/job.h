@@ -23,6 +23,7 @@ struct JobLevel {
 struct JobOptions {
 	PipelineOptions pipeline;
 	bool force = false;               // overwrite existing outputs
+	bool keep_split = false;          // every level in the shards that the source has (opened in TensorOrder::Stored)
 	bool resume = false;              // keep what is done when interrupted, and continue from it
 };
 

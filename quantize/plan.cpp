@@ -26,15 +26,23 @@ public:
 		const char* first = name.data() + 4;
 		const auto [end, error] = std::from_chars(first, name.data() + name.size(), layer);
 		if (error != std::errc() || end == name.data() + name.size() || *end != '.') return name;
+		layers_ = std::max(layers_, layer + 1);
 		if (std::binary_search(pruned_.begin(), pruned_.end(), layer)) return std::nullopt;
 		const auto [found, is_new] = renumbered_.emplace(layer, uint32_t(renumbered_.size()));
 		return "blk." + std::to_string(found->second) + std::string(end, name.data() + name.size());
 	}
 	uint32_t layersKept() const { return uint32_t(renumbered_.size()); }
 
+	/// After the last rename(): a layer that is not there is a slip of the pen.
+	Result<void> check(const ModelSource& source) const {
+		if (pruned_.empty() || pruned_.back() < layers_) return {};
+		return fail(ErrorCode::kUsage, fmt::format("{} has no layer {}: its layers are 0 to {}", source.name(), pruned_.back(), int64_t(layers_) - 1));
+	}
+
 private:
 	const std::vector<uint32_t>& pruned_;
 	std::map<uint32_t, uint32_t> renumbered_;
+	uint32_t layers_ = 0;
 };
 
 /// What a copy says of itself: the source's word, or else the file type of which most of its bytes are.
@@ -141,6 +149,7 @@ Result<QuantizePlan> planQuantization(const ModelSource& source, const QuantizeO
 	LayerPruning pruning(options.prune_layers);
 	const std::vector<Kept> kept = keptTensors(source, pruning);
 	if (kept.empty()) return fail(ErrorCode::kInvalidData, fmt::format("{} has no tensors to quantize", source.name()));
+	VKQ_CHECK(pruning.check(source));
 	VKQ_TRY(const auto choices, targetTypes(source, kept, options));
 	plan.metadata = outputMetadata(source, options, pruning.layersKept());
 

@@ -29,7 +29,6 @@ struct QuantizeOptions {
 	Metadata override_kv;                     // in the user's order
 	std::vector<uint32_t> prune_layers;       // sorted, unique
 	uint64_t split_max_bytes = 0;             // 0: one file
-	bool keep_split = false;
 };
 
 struct TensorJob {

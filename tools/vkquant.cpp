@@ -48,8 +48,7 @@ Result<void> writeModelfile(const Metadata& metadata, const std::filesystem::pat
 
 Result<void> quantize(VkquantArguments& arguments) {
 	// Outputs that keep the input's split also keep its order, as the reference does.
-	const bool keeps_split = arguments.levels.front().options.keep_split;
-	VKQ_TRY(const auto source, keeps_split ? openGgufSource(arguments.input, TensorOrder::Stored) : openModelSource(arguments.input));
+	VKQ_TRY(const auto source, arguments.job.keep_split ? openGgufSource(arguments.input, TensorOrder::Stored) : openModelSource(arguments.input));
 	for (const std::string& warning : source->warnings()) fmt::print(stderr, "vkquant: {}\n", warning);
 	VKQ_TRY(const std::vector<QuantizePlan> plans, planLevels(*source, arguments.levels));
 	VkquantSummary summary{*source, arguments.levels, plans};

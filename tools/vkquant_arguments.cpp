@@ -20,7 +20,7 @@ struct Texts {
 	std::vector<std::string> words;   // INPUT [OUTPUT] TYPE [TYPE...]
 	std::string imatrix, output_type, embedding_type, prune_layers, split_max_size, tensor_type_file, route = "auto", search = "reference";
 	std::vector<std::string> include_weights, exclude_weights, tensor_types, override_kv;
-	bool pure = false, leave_output = false, allow_requantize = false, keep_split = false;
+	bool pure = false, leave_output = false, allow_requantize = false;
 };
 
 bool isLevel(std::string_view word) { return findFileType(word) != nullptr || word == "COPY" || word == "copy"; }
@@ -102,7 +102,6 @@ Result<QuantizeOptions> commonOptions(const Texts& texts, const VkquantArguments
 	options.mixture.pure = texts.pure;
 	options.mixture.leave_output_tensor = texts.leave_output;
 	options.allow_requantize = texts.allow_requantize;
-	options.keep_split = texts.keep_split;
 	options.search = *searchFromName(texts.search);
 	options.imatrix = arguments.imatrix ? &*arguments.imatrix : nullptr;
 	VKQ_TRY(options.mixture.output_type, parseType(texts.output_type, "--output-tensor-type"));
@@ -125,7 +124,7 @@ Result<QuantizeOptions> commonOptions(const Texts& texts, const VkquantArguments
 	if (!texts.split_max_size.empty()) {
 		VKQ_TRY(options.split_max_bytes, parseBytes(texts.split_max_size, kGiB));
 	}
-	if (options.keep_split && options.split_max_bytes) return fail(ErrorCode::kUsage, "--keep-split and --split-max-size exclude each other");
+	if (arguments.job.keep_split && options.split_max_bytes) return fail(ErrorCode::kUsage, "--keep-split and --split-max-size exclude each other");
 	return options;
 }
 
@@ -185,7 +184,7 @@ std::optional<int> parseVkquant(int argc, char** argv, VkquantArguments& argumen
 	const char* file = "Output file";
 	app.add_option("--override-kv", texts.override_kv, "KEY=TYPE:VALUE metadata, TYPE int, float, bool or str (repeatable)")->group(file)->allow_extra_args(false);
 	app.add_option("--prune-layers", texts.prune_layers, "leave these layers out: 3,4,5")->group(file);
-	app.add_flag("--keep-split", texts.keep_split, "write the shards that the input has")->group(file);
+	app.add_flag("--keep-split", arguments.job.keep_split, "write the shards that the input has")->group(file);
 	app.add_option("--split-max-size", texts.split_max_size, "split the output into files of at most this size (GiB unless a unit is given)")->group(file);
 	app.footer(levelTable() + app.get_footer());
 	if (const auto code = parseArguments(app, argc, argv)) return code;

@@ -213,6 +213,31 @@ TEST(Vkquant, SaysThatTheFolderIsMissingOrReadOnly) {
 	EXPECT_TRUE(contains(result.firstError(), "/proc"));
 }
 
+TEST(Vkquant, SaysThatTheFileSystemIsReadOnly) {
+	if (geteuid() != 0) GTEST_SKIP() << "mounting a small file system needs root";
+	TempFolder folder;
+	if (mount("tmpfs", folder.path().c_str(), "tmpfs", MS_RDONLY, "size=16m") != 0) GTEST_SKIP() << "mounting is not allowed here";
+	const ToolResult result = runTool("vkquant", {kSample, folder / "out.gguf", "Q4_K_M"});
+	umount(folder.path().c_str());
+	EXPECT_EQ(result.code, 1);
+	EXPECT_TRUE(contains(result.firstError(), "Read-only file system")) << result.err;
+}
+
+TEST(Vkquant, ContinuesAfterItWasKilled) {
+	TempFolder folder;
+	const std::vector<std::string> arguments{kSample, folder / "out.gguf", "Q2_K", "--route", "host", "--threads", "1", "--resume"};
+	RunningTool tool("vkquant", arguments);
+	for (int i = 0; i < 2000 && !std::filesystem::exists(folder / "out.gguf.partial"); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+	tool.send(SIGKILL);
+	tool.wait();
+	ASSERT_FALSE(std::filesystem::exists(folder / "out.gguf"));
+	const ToolResult again = runTool("vkquant", arguments);
+	EXPECT_EQ(again.code, 0) << again.err;
+	EXPECT_EQ(folder.listing(), (std::vector<std::string>{"out.gguf"}));
+	EXPECT_EQ(runTool("vkquant", {kSample, folder / "whole.gguf", "Q2_K", "--quiet"}).code, 0);
+	EXPECT_TRUE(readFile(folder / "out.gguf") == readFile(folder / "whole.gguf"));
+}
+
 TEST(Vkquant, LeavesNothingUnderTheFinalNameWhenKilled) {
 	TempFolder folder;
 	RunningTool tool("vkquant", {kSample, folder / "out.gguf", "Q2_K", "--route", "host", "--threads", "1"});

@@ -221,6 +221,16 @@ TEST(Job, NeverWritesOverItsInput) {
 	EXPECT_TRUE(readFile(folder / "in.gguf") == readFile(kSource));
 }
 
+TEST(Job, GoesOnWhenTheSourceVanishesFromItsFolder) {
+	TempFolder folder;
+	std::filesystem::copy_file(kSource, folder / "in.gguf");
+	JobOptions options;
+	options.pipeline.progress = [&](const Progress&) { std::filesystem::remove(folder / "in.gguf"); };
+	ASSERT_TRUE(run(folder / "in.gguf", {level("Q8_0", folder / "out.gguf")}, options).ok());   // the open file stays until it is closed
+	ASSERT_TRUE(run(kSource, {level("Q8_0", folder / "whole.gguf")}).ok());
+	EXPECT_TRUE(readFile(folder / "out.gguf") == readFile(folder / "whole.gguf"));
+}
+
 TEST(Job, PrunesLayersAndRenumbersTheRest) {
 	TempFolder folder;
 	JobLevel pruned = level("Q8_0", folder / "out.gguf");
@@ -231,6 +241,16 @@ TEST(Job, PrunesLayersAndRenumbersTheRest) {
 	EXPECT_EQ(out->metadata().entries().back().key, "llama.block_count");
 	EXPECT_EQ(out->tensors().size(), in->tensors().size() - 2 * 9);
 	EXPECT_EQ(out->tensors().back().name, "blk.3.ffn_up.weight");
+}
+
+TEST(Job, RefusesToPruneALayerThatIsNotThere) {
+	TempFolder folder;
+	JobLevel pruned = level("Q8_0", folder / "out.gguf");
+	pruned.options.prune_layers = {1, 77};
+	const auto result = run(kSource, {pruned});
+	ASSERT_FALSE(result.ok());
+	EXPECT_EQ(result.error().code, ErrorCode::kUsage);
+	EXPECT_EQ(result.error().message, kSource + " has no layer 77: its layers are 0 to 5");
 }
 
 TEST(Job, SplitsOutputsAndKeepsAnInputsSplit) {
@@ -248,6 +268,18 @@ TEST(Job, SplitsOutputsAndKeepsAnInputsSplit) {
 		const Bytes a = shards->data(tensor), b = whole->data(*whole->findTensor(tensor.name));
 		ASSERT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end())) << tensor.name;
 	}
+
+	// And back: every shard of the copy holds the tensors of the input's.
+	const auto source = openGgufSource(result->files[0][0], TensorOrder::Stored);
+	ASSERT_TRUE(source.ok());
+	JobLevel copy = level("Q8_0", folder / "copy.gguf");
+	copy.options.copy = true;
+	JobOptions options;
+	options.keep_split = true;
+	const auto copied = runJob(**source, result->files[0][0], nullptr, {copy}, *planLevels(**source, {copy}), options);
+	ASSERT_TRUE(copied.ok()) << copied.error().message;
+	ASSERT_EQ(copied->files[0].size(), result->files[0].size());
+	for (size_t shard = 0; shard < result->files[0].size(); ++shard) EXPECT_TRUE(readFile(copied->files[0][shard]) == readFile(result->files[0][shard]));
 }
 
 TEST(DefaultOutput, LiesBesideTheInputAndNamesTheType) {
