@@ -1,5 +1,6 @@
 // The sample model on the device: every tensor has the SHA-256 that the reference's tool gave it, for every file type.
 #include "ggufio/gguf_reader.h"
+#include "ggufio/imatrix_file.h"
 #include "kernels/encoder.h"
 #include "quant/codec.h"
 #include "tests/quant/sha256.h"
@@ -10,7 +11,6 @@
 
 #include <cstring>
 #include <fstream>
-#include <map>
 #include <set>
 
 using namespace vkq;
@@ -18,26 +18,6 @@ using namespace vkq;
 namespace {
 
 const std::string kGolden = VKQ_SOURCE_DIR "/tests/golden/";
-
-std::vector<float> floats(const GgufFile& file, const TensorInfo& tensor) {
-	std::vector<float> values(tensor.elements());
-	decodeRow(tensor.type, file.data(tensor).data(), tensor.elements(), values.data());
-	return values;
-}
-
-std::map<std::string, std::vector<float>> importanceOf(const GgufFile& file) {
-	const std::string suffix = ".in_sum2";
-	std::map<std::string, std::vector<float>> importance;
-	for (const TensorInfo& tensor : file.tensors()) {
-		if (!tensor.name.ends_with(suffix)) continue;
-		const std::string name = tensor.name.substr(0, tensor.name.size() - suffix.size());
-		const float count = floats(file, *file.findTensor(name + ".counts"))[0];
-		std::vector<float> values = floats(file, tensor);
-		for (float& value : values) value /= count;
-		importance[name] = std::move(values);
-	}
-	return importance;
-}
 
 Result<std::vector<std::byte>> encode(vk::Device& device, TensorType type, const GgufFile& model, const TensorInfo& tensor, const std::vector<float>* importance) {
 	VKQ_TRY(const Encoder encoder, Encoder::create(device, type, tensor.type, importance != nullptr));
@@ -64,9 +44,9 @@ TEST(DeviceEncoders, GiveTheReferencesBytesForEveryTensorOfEveryFileType) {
 	auto device = vk::Device::open();
 	ASSERT_TRUE(device.ok()) << device.error().message;
 	const auto model = GgufFile::open(VKQ_SOURCE_DIR "/models/orator-6m-f16.gguf");
-	const auto matrix = GgufFile::open(kGolden + "orator-6m.imatrix.gguf");
+	const auto matrix = openImatrix(kGolden + "orator-6m.imatrix.gguf");
 	ASSERT_TRUE(model.ok() && matrix.ok());
-	const auto importance = importanceOf(*matrix);
+	const auto& importance = matrix->importance;
 	const auto golden = nlohmann::json::parse(std::ifstream(kGolden + "orator-6m.golden.json"));
 
 	std::set<std::string> seen;   // tensor, type, importance: most file types share most tensors

@@ -1,5 +1,6 @@
 // What the reference's tool makes of the sample model, tensor by tensor: our host encoders must give the same SHA-256.
 #include "ggufio/gguf_reader.h"
+#include "ggufio/imatrix_file.h"
 #include "quant/codec.h"
 #include "tests/quant/adversarial.h"
 #include "tests/quant/sha256.h"
@@ -30,27 +31,13 @@ std::vector<float> floats(const GgufFile& file, const TensorInfo& tensor) {
 	return values;
 }
 
-/// The mean squares of the importance file: sums over counts, which for a dense model are one number a tensor.
-std::map<std::string, std::vector<float>> importanceOf(const GgufFile& file) {
-	const std::string suffix = ".in_sum2";
-	std::map<std::string, std::vector<float>> importance;
-	for (const TensorInfo& tensor : file.tensors()) {
-		if (!tensor.name.ends_with(suffix)) continue;
-		const std::string name = tensor.name.substr(0, tensor.name.size() - suffix.size());
-		const float count = floats(file, *file.findTensor(name + ".counts"))[0];
-		std::vector<float> values = floats(file, tensor);
-		for (float& value : values) value /= count;
-		importance[name] = std::move(values);
-	}
-	return importance;
-}
-
 }  // namespace
 
 TEST(HostEncoders, GiveTheReferencesBytesForEveryTensorOfEveryFileType) {
 	const GgufFile model = open(VKQ_SOURCE_DIR "/models/orator-6m-f16.gguf");
-	const auto importance = importanceOf(open(kGolden + "orator-6m.imatrix.gguf"));
-	ASSERT_FALSE(importance.empty());
+	const auto matrix = openImatrix(kGolden + "orator-6m.imatrix.gguf");
+	ASSERT_TRUE(matrix.ok());
+	const auto& importance = matrix->importance;
 	const auto golden = nlohmann::json::parse(std::ifstream(kGolden + "orator-6m.golden.json"));
 
 	std::map<std::string, std::vector<float>> weights;
