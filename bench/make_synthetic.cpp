@@ -1,6 +1,6 @@
 // Writes a random F16 llama of a chosen shape: models of any size for benchmarks, without a download.
 //
-//   make_synthetic OUT.gguf [--embd 2048] [--ff 8192] [--layers 8] [--heads 32] [--kv-heads 8] [--vocab 32000]
+//   make_synthetic OUT.gguf [--embd 2048] [--ff 8192] [--layers 8] [--heads 32] [--kv-heads 8] [--vocab 32000] [--imatrix OUT-IMATRIX.gguf]
 //
 // The defaults give 618 M weights. Weights are normal with the spread of trained models (0.02), from a fixed seed: the same call gives the
 // same bytes. The vocabulary is one token a byte pair and good enough for llama.cpp to load and run.
@@ -8,6 +8,7 @@
 #include "core/half.h"
 #include "core/units.h"
 #include "ggufio/gguf_writer.h"
+#include "ggufio/imatrix_file.h"
 #include "quantize/parallel.h"
 
 #include <CLI/CLI.hpp>
@@ -111,11 +112,28 @@ Result<uint64_t> make(const std::string& path, const Hyperparameters& hp) {
 	return weights;
 }
 
+/// Importances as uneven as measured ones: a few columns matter a hundred times more than most.
+Result<void> makeImatrix(const std::string& path, const Hyperparameters& hp) {
+	ImatrixSums sums;
+	sums.datasets = {"synthetic"};
+	sums.chunk_count = 10;
+	sums.chunk_size = 512;
+	uint64_t state = 1;
+	for (const TensorInfo& tensor : expectedTensors(hp)) {
+		if (tensor.type == TensorType::F32 || !tensor.name.starts_with("blk.")) continue;
+		ImatrixSums::Entry entry;
+		entry.counts = {5120};
+		for (uint64_t i = 0; i < tensor.ne[0]; ++i) entry.in_sum2.push_back(5120 * std::exp(1.5f * normal(state)));
+		sums.entries[tensor.name] = std::move(entry);
+	}
+	return writeImatrix(path, sums, true);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
 	CLI::App app{"Writes a random F16 llama of a chosen shape, for benchmarks."};
-	std::string path;
+	std::string path, imatrix;
 	Hyperparameters hp;
 	hp.n_ctx_train = 4096;
 	hp.n_embd = 2048;
@@ -131,6 +149,7 @@ int main(int argc, char** argv) {
 	app.add_option("--heads", hp.n_head)->capture_default_str();
 	app.add_option("--kv-heads", hp.n_head_kv)->capture_default_str();
 	app.add_option("--vocab", hp.n_vocab)->capture_default_str();
+	app.add_option("--imatrix", imatrix, "importance matrix to write beside it");
 	CLI11_PARSE(app, argc, argv);
 	if (hp.n_head == 0 || hp.n_head_kv == 0 || hp.n_embd % hp.n_head || hp.n_head % hp.n_head_kv || hp.n_vocab < 259 || hp.n_layer == 0) {
 		fmt::print(stderr, "make_synthetic: heads must divide embd, kv-heads must divide heads, vocab must be at least 259\n");
@@ -143,6 +162,11 @@ int main(int argc, char** argv) {
 		fmt::print(stderr, "make_synthetic: {}\n", weights.error().message);
 		return 1;
 	}
+	if (!imatrix.empty())
+		if (const auto made = makeImatrix(imatrix, hp); !made) {
+			fmt::print(stderr, "make_synthetic: {}\n", made.error().message);
+			return 1;
+		}
 	fmt::print("{}: {} weights\n", path, formatCount(*weights));
 	return 0;
 }
