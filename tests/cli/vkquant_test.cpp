@@ -249,9 +249,9 @@ TEST(Vkquant, LeavesNothingUnderTheFinalNameWhenKilled) {
 
 TEST(Vkquant, CtrlCRemovesTheTemporaryFile) {
 	TempFolder folder;
-	// One host thread and a slow format: long enough to be caught in the middle.
-	RunningTool tool("vkquant", {kSample, folder / "out.gguf", "Q2_K", "--route", "host", "--threads", "1"});
-	for (int i = 0; i < 2000 && folder.listing().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+	// One host thread and many slow formats: long enough to be caught in the middle, on a busy machine too.
+	RunningTool tool("vkquant", {kSample, folder.path(), "Q2_K", "Q3_K_M", "IQ4_NL", "IQ4_XS", "Q4_K_M", "Q5_K_M", "Q4_1", "Q5_1", "--route", "host", "--threads", "1"});
+	for (int i = 0; i < 20000 && folder.listing().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 	tool.send(SIGINT);
 	const ToolResult result = tool.wait();
 	EXPECT_EQ(result.code, 130) << result.err;
