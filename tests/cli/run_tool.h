@@ -46,6 +46,7 @@ public:
 		child_ = ::fork();
 		if (child_ != 0) return;
 		if (!options.folder.empty() && ::chdir(options.folder.c_str()) != 0) ::_exit(125);
+		::signal(SIGINT, SIG_DFL);   // a shell's background jobs ignore it, and so would the tool
 		for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
 		const int in = ::open(options.input.empty() ? "/dev/null" : options.input.c_str(), O_RDONLY);
 		const int out = options.stdout_to.empty() ? ::fileno(out_) : ::open(options.stdout_to.c_str(), O_WRONLY);
