@@ -48,11 +48,11 @@ const Format kFormats[] = {
 	{TensorType::Q8_0, 2, {1, Sums::None, BLOCKS(q8_0), {}}, Shaders{1, Sums::None, BLOCKS(best_q8_0), BLOCKS(best_q8_0_importance)}},
 	{TensorType::IQ4_NL, 2, {1, Sums::None, BLOCKS(iq4_nl), BLOCKS(iq4_nl_importance)}, Shaders{1, Sums::None, BLOCKS(best_iq4_nl), BLOCKS(best_iq4_nl_importance)}},
 	{TensorType::MXFP4, 1, {1, Sums::None, BLOCKS(mxfp4), {}}, Shaders{1, Sums::None, BLOCKS(best_mxfp4), BLOCKS(best_mxfp4_importance)}},
-	{TensorType::Q2_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q2_k), SUPER_BLOCKS(q2_k_importance)}},
-	{TensorType::Q3_K, 2, {8, Sums::SuperBlocks, SUPER_BLOCKS(q3_k), SUPER_BLOCKS(q3_k_importance)}},
-	{TensorType::Q4_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)}},
-	{TensorType::Q5_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)}},
-	{TensorType::Q6_K, 2, {8, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)}},
+	{TensorType::Q2_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q2_k), SUPER_BLOCKS(q2_k_importance)}, Shaders{8, Sums::None, SUPER_BLOCKS(best_q2_k), SUPER_BLOCKS(best_q2_k_importance)}},
+	{TensorType::Q3_K, 2, {8, Sums::SuperBlocks, SUPER_BLOCKS(q3_k), SUPER_BLOCKS(q3_k_importance)}, Shaders{8, Sums::None, SUPER_BLOCKS(best_q3_k), SUPER_BLOCKS(best_q3_k_importance)}},
+	{TensorType::Q4_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q4_k), SUPER_BLOCKS(q4_k_importance)}, Shaders{8, Sums::None, SUPER_BLOCKS(best_q4_k), SUPER_BLOCKS(best_q4_k_importance)}},
+	{TensorType::Q5_K, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(q5_k), SUPER_BLOCKS(q5_k_importance)}, Shaders{8, Sums::None, SUPER_BLOCKS(best_q5_k), SUPER_BLOCKS(best_q5_k_importance)}},
+	{TensorType::Q6_K, 2, {8, Sums::None, SUPER_BLOCKS(q6_k), SUPER_BLOCKS(q6_k_importance)}, Shaders{8, Sums::None, SUPER_BLOCKS(best_q6_k), SUPER_BLOCKS(best_q6_k_importance)}},
 	{TensorType::IQ4_XS, 4, {8, Sums::SuperBlocks, SUPER_BLOCKS(iq4_xs), SUPER_BLOCKS(iq4_xs_importance)}, Shaders{8, Sums::None, SUPER_BLOCKS(best_iq4_xs), SUPER_BLOCKS(best_iq4_xs_importance)}},
 };
 

@@ -21,7 +21,7 @@ VKQ_SIMD_CLONES void searchBestKAffine(const float* x_in, const float* weights, 
 		}
 
 	// Each group alone.
-	Floats scale[kParts], low[kParts], mean_code[kParts];
+	Floats scale[kParts], low[kParts], mean_code[kParts], sum_w[kParts], sum_x[kParts];
 	for (int p = 0; p < kParts; ++p) {
 		const Floats* const xs = x + p * kGroup;
 		const Floats* const ws = w + p * kGroup;
@@ -32,8 +32,8 @@ VKQ_SIMD_CLONES void searchBestKAffine(const float* x_in, const float* weights, 
 			sums_w[i & 3] += ws[i];
 			sums_x[i & 3] += ws[i] * xs[i];
 		}
-		const Floats sum_w = (sums_w[0] + sums_w[1]) + (sums_w[2] + sums_w[3]);
-		const Floats sum_x = (sums_x[0] + sums_x[1]) + (sums_x[2] + sums_x[3]);
+		sum_w[p] = (sums_w[0] + sums_w[1]) + (sums_w[2] + sums_w[3]);
+		sum_x[p] = (sums_x[0] + sums_x[1]) + (sums_x[2] + sums_x[3]);
 		lowest = lowest > zero ? zero : lowest;
 		const Ints flat = highest <= lowest;
 		const Floats range = flat ? one : highest - lowest;
@@ -56,18 +56,18 @@ VKQ_SIMD_CLONES void searchBestKAffine(const float* x_in, const float* weights, 
 			const Floats sum_l = (sums_l[0] + sums_l[1]) + (sums_l[2] + sums_l[3]);
 			const Floats sum_ll = (sums_ll[0] + sums_ll[1]) + (sums_ll[2] + sums_ll[3]);
 			const Floats sum_xl = (sums_xl[0] + sums_xl[1]) + (sums_xl[2] + sums_xl[3]);
-			const Floats determinant = sum_w * sum_ll - sum_l * sum_l;
-			Floats new_low = (sum_ll * sum_x - sum_l * sum_xl) / determinant;
+			const Floats determinant = sum_w[p] * sum_ll - sum_l * sum_l;
+			Floats new_low = (sum_ll * sum_x[p] - sum_l * sum_xl) / determinant;
 			const Ints from_zero = new_low > zero;
-			const Floats new_scale = (from_zero ? sum_xl : sum_w * sum_xl - sum_x * sum_l) / (from_zero ? sum_ll : determinant);
+			const Floats new_scale = (from_zero ? sum_xl : sum_w[p] * sum_xl - sum_x[p] * sum_l) / (from_zero ? sum_ll : determinant);
 			new_low = from_zero ? zero : new_low;
 			// How much less the error is than with all codes zero.
-			const Floats gain = new_scale * sum_xl + new_low * sum_x;
+			const Floats gain = new_scale * sum_xl + new_low * sum_x[p];
 			const Ints better = (determinant > zero) & (new_scale > zero) & (gain > best);
 			best = better ? gain : best;
 			scale[p] = better ? new_scale : scale[p];
 			low[p] = better ? new_low : low[p];
-			mean_code[p] = better ? sum_l / sum_w : mean_code[p];
+			mean_code[p] = better ? sum_l / sum_w[p] : mean_code[p];
 		}
 		scale[p] = flat ? zero : scale[p];
 		low[p] = flat ? lowest : low[p];
@@ -80,35 +80,70 @@ VKQ_SIMD_CLONES void searchBestKAffine(const float* x_in, const float* weights, 
 			most_scale = scale[p][lane] > most_scale ? scale[p][lane] : most_scale;
 			most_offset = -low[p][lane] > most_offset ? -low[p][lane] : most_offset;
 		}
-	float least = 0;
-	int chosen = 0;
-	for (int round = 0; round <= kBestKAffineFactors * kBestKAffineFactors; ++round) {
-		const bool last = round == kBestKAffineFactors * kBestKAffineFactors;   // the chosen one once more, and kept
-		const int pair = last ? chosen : round;
-		const uint16_t d_bits = floatToHalf(most_scale / float(kLargestScale) * kBestKAffineFactor[pair / kBestKAffineFactors]);
-		const uint16_t dmin_bits = floatToHalf(most_offset / float(kLargestScale) * kBestKAffineFactor[pair % kBestKAffineFactors]);
-		const float d = halfToFloat(d_bits), dmin = halfToFloat(dmin_bits);
-		const float inverse_d = d > 0 ? 1.0f / d : 0.0f, inverse_dmin = dmin > 0 ? 1.0f / dmin : 0.0f;
-		Floats error = zero;
+	float least = 0, d = 0, dmin = 0;   // of the best so far
+	Floats kept_scale[kParts] = {}, kept_minimum[kParts] = {};
+	constexpr int kPairs = kBestKAffineFactors * kBestKAffineFactors;
+	for (int round = 0; round <= kPairs + kBestKRefits; ++round) {
+		float new_d = d, new_dmin = dmin;   // the first round after the pairs looks closer at the best of them
+		if (round < kPairs) {
+			new_d = roundedToHalf(most_scale / float(kLargestScale) * kBestKAffineFactor[round / kBestKAffineFactors]);
+			new_dmin = roundedToHalf(most_offset / float(kLargestScale) * kBestKAffineFactor[round % kBestKAffineFactors]);
+		} else if (round > kPairs) {
+			// Least squares for d and dmin together, with the codes that they have led to.
+			Floats lanes_ss = zero, lanes_sm = zero, lanes_mm = zero, lanes_xs = zero, lanes_xm = zero;
+			for (int p = 0; p < kParts; ++p) {
+				const Floats* const xs = x + p * kGroup;
+				const Floats* const ws = w + p * kGroup;
+				const Floats stored_scale = d * kept_scale[p], stored_minimum = dmin * kept_minimum[p];
+				const Floats inverse = stored_scale > zero ? one / stored_scale : zero;
+				Floats sums_l[4] = {}, sums_ll[4] = {}, sums_xl[4] = {};
+				for (int i = 0; i < kGroup; ++i) {
+					VKQ_ROUND(code, (xs[i] + stored_minimum) * inverse, 0, kLargestCode);
+					const Floats weighted = ws[i] * code;
+					sums_l[i & 3] += weighted;
+					sums_ll[i & 3] += weighted * code;
+					sums_xl[i & 3] += weighted * xs[i];
+				}
+				const Floats sum_l = (sums_l[0] + sums_l[1]) + (sums_l[2] + sums_l[3]);
+				const Floats sum_ll = (sums_ll[0] + sums_ll[1]) + (sums_ll[2] + sums_ll[3]);
+				const Floats sum_xl = (sums_xl[0] + sums_xl[1]) + (sums_xl[2] + sums_xl[3]);
+				lanes_ss += sum_ll * kept_scale[p] * kept_scale[p];
+				lanes_sm += sum_l * kept_scale[p] * kept_minimum[p];
+				lanes_mm += sum_w[p] * kept_minimum[p] * kept_minimum[p];
+				lanes_xs += sum_xl * kept_scale[p];
+				lanes_xm += sum_x[p] * kept_minimum[p];
+			}
+			const float ss = VKQ_SUM_LANES(lanes_ss), sm = VKQ_SUM_LANES(lanes_sm), mm = VKQ_SUM_LANES(lanes_mm);
+			const float sum_xs = VKQ_SUM_LANES(lanes_xs), sum_xm = VKQ_SUM_LANES(lanes_xm);
+			const float determinant = ss * mm - sm * sm;
+			const float fitted_d = roundedToHalf((sum_xs * mm - sm * sum_xm) / determinant), fitted_dmin = roundedToHalf((sm * sum_xs - ss * sum_xm) / determinant);
+			const bool fits = determinant > 0 && fitted_d > 0 && fitted_dmin >= 0;
+			new_d = fits ? fitted_d : d;
+			new_dmin = fits ? fitted_dmin : dmin;
+		}
+		const float inverse_d = new_d > 0 ? 1.0f / new_d : 0.0f, inverse_dmin = new_dmin > 0 ? 1.0f / new_dmin : 0.0f;
+		// Pairs are compared by the nearest whole numbers alone: that finds as good a pair, several times faster.
+		const int reach = round < kPairs ? 0 : 1;
+		Floats error = zero, best_scale[kParts], best_minimum[kParts];
 		for (int p = 0; p < kParts; ++p) {
 			const Floats* const xs = x + p * kGroup;
 			const Floats* const ws = w + p * kGroup;
 			VKQ_ROUND(scale_code, scale[p] * inverse_d, 0, kLargestScale);
-			Floats group_error = zero, best_scale = zero, best_minimum = zero;
-			for (int ds = -1; ds <= 1; ++ds) {
+			Floats group_error = zero;
+			for (int ds = -reach; ds <= reach; ++ds) {
 				Floats s = scale_code + float(ds);
 				s = s < zero ? zero : s;
 				s = s > float(kLargestScale) ? zero + float(kLargestScale) : s;
-				const Floats stored_scale = d * s;
+				const Floats stored_scale = new_d * s;
 				const Floats inverse = stored_scale > zero ? one / stored_scale : zero;
 				// With another scale the best offset is another.
 				const Floats offset = (stored_scale - scale[p]) * mean_code[p] - low[p];
 				VKQ_ROUND(minimum_code, offset * inverse_dmin, 0, kLargestScale);
-				for (int dm = -1; dm <= 1; ++dm) {
+				for (int dm = -reach; dm <= reach; ++dm) {
 					Floats m = minimum_code + float(dm);
 					m = m < zero ? zero : m;
 					m = m > float(kLargestScale) ? zero + float(kLargestScale) : m;
-					const Floats stored_minimum = dmin * m;
+					const Floats stored_minimum = new_dmin * m;
 					Floats errors[4] = {};
 					for (int i = 0; i < kGroup; ++i) {
 						VKQ_ROUND(code, (xs[i] + stored_minimum) * inverse, 0, kLargestCode);
@@ -116,35 +151,36 @@ VKQ_SIMD_CLONES void searchBestKAffine(const float* x_in, const float* weights, 
 						errors[i & 3] += ws[i] * (difference * difference);
 					}
 					const Floats total = (errors[0] + errors[1]) + (errors[2] + errors[3]);
-					const bool first = ds == -1 && dm == -1;
+					const bool first = ds == -reach && dm == -reach;
 					const Ints better = first ? Ints{} - 1 : total < group_error;
 					group_error = better ? total : group_error;
-					best_scale = better ? s : best_scale;
-					best_minimum = better ? m : best_minimum;
+					best_scale[p] = first ? s : better ? s : best_scale[p];
+					best_minimum[p] = first ? m : better ? m : best_minimum[p];
 				}
 			}
 			error += group_error;
-			if (!last) continue;
-			const Floats stored_scale = d * best_scale, stored_minimum = dmin * best_minimum;
-			const Floats inverse = stored_scale > zero ? one / stored_scale : zero;
-			for (int lane = 0; lane < kLanes; ++lane) {
-				out.scales[kParts * lane + p] = uint8_t(best_scale[lane]);
-				out.minima[kParts * lane + p] = uint8_t(best_minimum[lane]);
-			}
-			for (int i = 0; i < kGroup; ++i) {
-				VKQ_ROUND(code, (xs[i] + stored_minimum) * inverse, 0, kLargestCode);
-				for (int lane = 0; lane < kLanes; ++lane) out.codes[32 * lane + p * kGroup + i] = uint8_t(code[lane]);
-			}
 		}
-		if (last) {
-			out.d = d_bits;
-			out.dmin = dmin_bits;
-			break;
-		}
-		const float total = ((error[0] + error[1]) + (error[2] + error[3])) + ((error[4] + error[5]) + (error[6] + error[7]));
+		const float total = VKQ_SUM_LANES(error);
 		if (round == 0 || total < least) {
 			least = total;
-			chosen = round;
+			d = new_d;
+			dmin = new_dmin;
+			for (int p = 0; p < kParts; ++p) kept_scale[p] = best_scale[p], kept_minimum[p] = best_minimum[p];
+		}
+	}
+
+	out.d = floatToHalf(d);
+	out.dmin = floatToHalf(dmin);
+	for (int p = 0; p < kParts; ++p) {
+		const Floats stored_scale = d * kept_scale[p], stored_minimum = dmin * kept_minimum[p];
+		const Floats inverse = stored_scale > zero ? one / stored_scale : zero;
+		for (int lane = 0; lane < kLanes; ++lane) {
+			out.scales[kParts * lane + p] = uint8_t(kept_scale[p][lane]);
+			out.minima[kParts * lane + p] = uint8_t(kept_minimum[p][lane]);
+		}
+		for (int i = 0; i < kGroup; ++i) {
+			VKQ_ROUND(code, (x[p * kGroup + i] + stored_minimum) * inverse, 0, kLargestCode);
+			for (int lane = 0; lane < kLanes; ++lane) out.codes[32 * lane + p * kGroup + i] = uint8_t(code[lane]);
 		}
 	}
 }

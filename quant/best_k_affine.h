@@ -1,8 +1,9 @@
 // Best search of a super-block of the affine k-quants: x ~ d * s_j * q - dmin * m_j, 256 weights in groups j.
 //
 // Two steps. Each group alone: many roundings of its range, each with the scale and minimum that fit it best (least squares), the best
-// one rounded and fitted once more. Then the super-block as it will be stored: for a few d and dmin around the obvious ones, each
-// group's whole numbers s_j and m_j are chosen anew among the neighbours of the fit, by the error of the codes that they lead to.
+// one rounded and fitted once more. Then the super-block as it will be stored: a few d and dmin around the obvious ones, with the whole
+// numbers s_j and m_j next to each group's fit, are compared by the error of the codes that they lead to. For the best pair s_j and m_j are chosen
+// among the neighbours too; and twice more, with d and dmin fitted (least squares) to the codes in use.
 // So what is minimized is the error of what a decoder sees: sum of weights * (decoded - x)^2.
 #pragma once
 

@@ -65,24 +65,50 @@ VKQ_SIMD_CLONES void searchBestKSymmetric(const float* x_in, const float* weight
 			extreme = size > most ? scale[p][lane] : extreme;
 			most = size > most ? size : most;
 		}
-	float least = 0;
-	int chosen = 0;
-	for (int round = 0; round <= kBestKSymmetricFactors; ++round) {
-		const bool last = round == kBestKSymmetricFactors;
-		const uint16_t d_bits = floatToHalf(extreme / -float(kScaleLevels) * (0.9f + 0.02f * float(last ? chosen : round)));
-		const float d = halfToFloat(d_bits);
-		const float inverse_d = d != 0 ? 1.0f / d : 0.0f;
-		Floats error = zero;
+	float least = 0, d = 0;   // of the best so far
+	Floats kept_scale[kParts] = {};
+	for (int round = 0; round <= kBestKSymmetricFactors + kBestKRefits; ++round) {
+		float new_d = d;   // the first round after the factors looks closer at the best of them
+		if (round < kBestKSymmetricFactors) {
+			new_d = roundedToHalf(extreme / -float(kScaleLevels) * (0.9f + 0.02f * float(round)));
+		} else if (round > kBestKSymmetricFactors) {
+			// Least squares for d with the codes that it has led to.
+			Floats lanes_ss = zero, lanes_xs = zero;
+			for (int p = 0; p < kParts; ++p) {
+				const Floats* const xs = x + p * kGroup;
+				const Floats* const ws = w + p * kGroup;
+				const Floats stored = d * kept_scale[p];
+				const Floats inverse = stored != zero ? one / stored : zero;
+				Floats cross[4] = {}, square[4] = {};
+				for (int i = 0; i < kGroup; ++i) {
+					VKQ_ROUND(level, xs[i] * inverse, -kLevels, kLevels - 1);
+					const Floats weighted = ws[i] * level;
+					cross[i & 3] += weighted * xs[i];
+					square[i & 3] += weighted * level;
+				}
+				const Floats sum_xl = (cross[0] + cross[1]) + (cross[2] + cross[3]);
+				const Floats sum_ll = (square[0] + square[1]) + (square[2] + square[3]);
+				lanes_ss += sum_ll * kept_scale[p] * kept_scale[p];
+				lanes_xs += sum_xl * kept_scale[p];
+			}
+			const float ss = VKQ_SUM_LANES(lanes_ss), sum_xs = VKQ_SUM_LANES(lanes_xs);
+			const float fitted = roundedToHalf(sum_xs / ss);
+			new_d = ss > 0 && fitted != 0 ? fitted : d;
+		}
+		const float inverse_d = new_d != 0 ? 1.0f / new_d : 0.0f;
+		// Factors are compared by the nearest whole numbers alone.
+		const int reach = round < kBestKSymmetricFactors ? 0 : 1;
+		Floats error = zero, best_scale[kParts];
 		for (int p = 0; p < kParts; ++p) {
 			const Floats* const xs = x + p * kGroup;
 			const Floats* const ws = w + p * kGroup;
 			VKQ_ROUND(scale_code, scale[p] * inverse_d, -kScaleLevels, kScaleLevels - 1);
-			Floats group_error = zero, best_scale = zero;
-			for (int ds = -1; ds <= 1; ++ds) {
+			Floats group_error = zero;
+			for (int ds = -reach; ds <= reach; ++ds) {
 				Floats s = scale_code + float(ds);
 				s = s < float(-kScaleLevels) ? zero - float(kScaleLevels) : s;
 				s = s > float(kScaleLevels - 1) ? zero + float(kScaleLevels - 1) : s;
-				const Floats stored = d * s;
+				const Floats stored = new_d * s;
 				const Floats inverse = stored != zero ? one / stored : zero;
 				Floats errors[4] = {};
 				for (int i = 0; i < kGroup; ++i) {
@@ -91,28 +117,29 @@ VKQ_SIMD_CLONES void searchBestKSymmetric(const float* x_in, const float* weight
 					errors[i & 3] += ws[i] * (difference * difference);
 				}
 				const Floats total = (errors[0] + errors[1]) + (errors[2] + errors[3]);
-				const Ints better = ds == -1 ? Ints{} - 1 : total < group_error;
+				const bool first = ds == -reach;
+				const Ints better = first ? Ints{} - 1 : total < group_error;
 				group_error = better ? total : group_error;
-				best_scale = better ? s : best_scale;
+				best_scale[p] = first ? s : better ? s : best_scale[p];
 			}
 			error += group_error;
-			if (!last) continue;
-			const Floats stored = d * best_scale;
-			const Floats inverse = stored != zero ? one / stored : zero;
-			for (int lane = 0; lane < kLanes; ++lane) out.scales[kParts * lane + p] = int8_t(best_scale[lane]);
-			for (int i = 0; i < kGroup; ++i) {
-				VKQ_ROUND(level, xs[i] * inverse, -kLevels, kLevels - 1);
-				for (int lane = 0; lane < kLanes; ++lane) out.codes[32 * lane + p * kGroup + i] = uint8_t(level[lane] + float(kLevels));
-			}
 		}
-		if (last) {
-			out.d = d_bits;
-			break;
-		}
-		const float total = ((error[0] + error[1]) + (error[2] + error[3])) + ((error[4] + error[5]) + (error[6] + error[7]));
+		const float total = VKQ_SUM_LANES(error);
 		if (round == 0 || total < least) {
 			least = total;
-			chosen = round;
+			d = new_d;
+			for (int p = 0; p < kParts; ++p) kept_scale[p] = best_scale[p];
+		}
+	}
+
+	out.d = floatToHalf(d);
+	for (int p = 0; p < kParts; ++p) {
+		const Floats stored = d * kept_scale[p];
+		const Floats inverse = stored != zero ? one / stored : zero;
+		for (int lane = 0; lane < kLanes; ++lane) out.scales[kParts * lane + p] = int8_t(kept_scale[p][lane]);
+		for (int i = 0; i < kGroup; ++i) {
+			VKQ_ROUND(level, x[p * kGroup + i] * inverse, -kLevels, kLevels - 1);
+			for (int lane = 0; lane < kLanes; ++lane) out.codes[32 * lane + p * kGroup + i] = uint8_t(level[lane] + float(kLevels));
 		}
 	}
 }

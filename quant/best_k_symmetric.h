@@ -1,7 +1,7 @@
 // Best search of a super-block of the symmetric k-quants: x ~ d * s_j * q, 256 weights in sixteen groups j of 16.
 //
-// As best_k_affine.h without a minimum: each group's best scale first, either sign; then, for a few d, each group's whole number s_j among the
-// neighbours of its fit, by the error of the codes that they lead to.
+// As best_k_affine.h without a minimum: each group's best scale first, either sign; then a few d, compared by the error of the codes that the whole
+// numbers s_j next to each group's fit lead to; for the best d the neighbours of s_j too, and twice more with d fitted to the codes in use.
 #pragma once
 
 #include <cstdint>

@@ -39,11 +39,9 @@ float x[32], w[32];
 #define AFFINE_ABSOLUTE
 #endif
 #include "include/encode/search_affine.glsl"
-#include "include/encode/two_bit_planes.glsl"
 
 layout(binding = 1, scalar) writeonly buffer Output { uint target[]; };
-
-const uint kBlockWords = 21u;
+#include "include/encode/store_q2_k.glsl"
 
 #ifdef IMPORTANCE
 /// d and dmin as halves' bits by the weighted search: even invocations do the scales, odd ones the offsets. `codes`: of this
@@ -142,18 +140,7 @@ void main() {
 	}
 	if (quotients > floatBitsToUint(kNearestRange)) reasons |= kNoteUncertain;
 
-	const uvec2 planes = gatherTwoBits(lane, word);
-	const uint scale_bytes = scale_codes.x | scale_codes.z << 4 | scale_codes.y << 8 | scale_codes.w << 12;
-	const uint neighbours_bytes = superReadXor(scale_bytes, 1u);
+	storeSuperBlock(alive, push.output_unit + block * kBlockWords, lane, d | dmin << 16, scale_codes.xy, scale_codes.zw, word);
 	reasons = superOr(reasons);
-	if (!alive) return;
-	const uint at = push.output_unit + block * kBlockWords;
-	if ((lane & 1u) == 0u) target[at + lane / 2u] = scale_bytes | neighbours_bytes << 16;
-	const uint plane_at = at + 4u + (lane >> 2) * 8u + twoBitPart(lane) * 2u;
-	target[plane_at] = planes.x;
-	target[plane_at + 1u] = planes.y;
-	if (lane == 0u) {
-		target[at + 20u] = d | dmin << 16;
-		if (reasons != 0u) note(block, reasons);
-	}
+	if (alive && lane == 0u && reasons != 0u) note(block, reasons);
 }

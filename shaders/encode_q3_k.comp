@@ -19,7 +19,6 @@ layout(push_constant, scalar) uniform Push { EncodePush push; };
 #include "include/encode/source.glsl"
 #include "include/encode/notes.glsl"
 #include "include/encode/super_block.glsl"
-#include "include/encode/store16.glsl"
 
 float x[32], w[32];
 #ifdef IMPORTANCE
@@ -30,9 +29,7 @@ float x[32], w[32];
 #else
 #include "include/encode/search_moves.glsl"
 #endif
-#include "include/encode/two_bit_planes.glsl"
-
-const uint kBlockHalves = 55u;
+#include "include/encode/store_q3_k.glsl"
 
 void main() {
 	const uint block = superBlockIndex();
@@ -121,31 +118,7 @@ void main() {
 	}
 	if (quotients > floatBitsToUint(kNearestRange)) reasons |= kNoteUncertain;
 
-	const uvec2 planes = gatherTwoBits(lane, word);
-	uint high = 0u;   // third bits: bit j of byte l belongs to weight l of the j-th 32
-	[[unroll]] for (int k = 0; k < 8; ++k) {
-		const uint all = superOr((word[k] >> 2 & 0x01010101u) << lane);
-		if (lane == k) high = all;
-	}
-	uvec3 scales = uvec3(0u);
-	[[unroll]] for (uint g = 0u; g < 2u; ++g) {
-		const uint j = 2u * lane + g;
-		const uint low_bits = (scale_code[g] & 15u) << (8u * (j & 3u) + 4u * (j >> 3));
-		if ((j & 4u) == 0u) scales.x |= low_bits;
-		else scales.y |= low_bits;
-		scales.z |= (scale_code[g] >> 4) << (8u * (j & 3u) + 2u * (j >> 2));
-	}
-	scales = uvec3(superOr(scales.x), superOr(scales.y), superOr(scales.z));
+	storeSuperBlock(alive, push.output_unit + block * kBlockHalves, lane, d, scale_code[0] | scale_code[1] << 8, word);
 	reasons = superOr(reasons);
-	if (!alive) return;
-	const uint at = push.output_unit + block * kBlockHalves;
-	storeWord(at + 2u * lane, high);
-	const uint plane_at = at + 16u + (lane >> 2) * 16u + twoBitPart(lane) * 4u;
-	storeWord(plane_at, planes.x);
-	storeWord(plane_at + 2u, planes.y);
-	if (lane < 3u) storeWord(at + 48u + 2u * lane, scales[lane]);
-	if (lane == 0u) {
-		storeHalf(at + 54u, d);
-		if (reasons != 0u) note(block, reasons);
-	}
+	if (alive && lane == 0u && reasons != 0u) note(block, reasons);
 }

@@ -21,19 +21,17 @@ layout(push_constant, scalar) uniform Push { EncodePush push; };
 #include "include/encode/source.glsl"
 #include "include/encode/notes.glsl"
 #include "include/encode/super_block.glsl"
-#include "include/encode/store16.glsl"
 
 float x[32], w[32];
 #define SYMMETRIC_GROUPS 2
 #define SYMMETRIC_COUNT 16
 #include "include/encode/search_symmetric.glsl"
-#include "include/encode/two_bit_planes.glsl"
 
 #ifdef IMPORTANCE
 layout(binding = 3, scalar) readonly buffer Importance { float importance[]; };
 #endif
 
-const uint kBlockHalves = 105u;
+#include "include/encode/store_q6_k.glsl"
 
 void main() {
 	const uint block = superBlockIndex();
@@ -87,32 +85,7 @@ void main() {
 	}
 	if (quotients > floatBitsToUint(kNearestRange)) reasons |= kNoteUncertain;
 
-	// In each half of four lanes, low nibbles: lane k's 32 share bytes with those of lane k ^ 2.
-	const uint quarter = lane & 3u;
-	const bool upper = quarter >= 2u;
-	uint low[4];
-	[[unroll]] for (int k = 0; k < 4; ++k) {
-		const uint other = superReadXor(upper ? word[k] : word[k + 4], 2u) & 0x0f0f0f0fu;
-		const uint mine = (upper ? word[k + 4] : word[k]) & 0x0f0f0f0fu;
-		low[k] = upper ? other | mine << 4 : mine | other << 4;
-	}
-	[[unroll]] for (int k = 0; k < 8; ++k) word[k] >>= 4;   // what spills over from the next byte is not looked at
-	const uvec2 high = gatherTwoBits(lane, word);
-
+	storeSuperBlock(alive, push.output_unit + block * kBlockHalves, lane, d, scale_codes, word);
 	reasons = superOr(reasons);
-	if (alive) {
-		const uint at = push.output_unit + block * kBlockHalves;
-		const uint half_block = lane >> 2;
-		// low[64 h + 32 (k % 2) ..]: the first sixteen bytes of these 32 belong to the lower lane, the rest to the upper.
-		const uint low_at = at + half_block * 32u + (quarter & 1u) * 16u + (upper ? 8u : 0u);
-		[[unroll]] for (int k = 0; k < 4; ++k) storeWord(low_at + 2u * k, low[k]);
-		const uint high_at = at + 64u + half_block * 16u + twoBitPart(lane) * 4u;
-		storeWord(high_at, high.x);
-		storeWord(high_at + 2u, high.y);
-		storeHalf(at + 96u + lane, scale_codes);
-		if (lane == 0u) {
-			storeHalf(at + 104u, d);
-			if (reasons != 0u) note(block, reasons);
-		}
-	}
+	if (alive && lane == 0u && reasons != 0u) note(block, reasons);
 }

@@ -39,6 +39,19 @@ foreach(format iq4_xs)
 	vkq_shader(encode_best_${format}_importance_shared SOURCE ${source} DEFINES ${define} IMPORTANCE EXCHANGE_SHARED)
 endforeach()
 
+# Best searches of the k-quants.
+foreach(format q2_k q3_k q4_k q5_k q6_k)
+	string(TOUPPER FORMAT_${format} define)
+	set(source encode_best_affine_k.comp)
+	if(format MATCHES "^q[36]_k$")
+		set(source encode_best_symmetric_k.comp)
+	endif()
+	vkq_shader(encode_best_${format} SOURCE ${source} DEFINES ${define})
+	vkq_shader(encode_best_${format}_shared SOURCE ${source} DEFINES ${define} EXCHANGE_SHARED)
+	vkq_shader(encode_best_${format}_importance SOURCE ${source} DEFINES ${define} IMPORTANCE)
+	vkq_shader(encode_best_${format}_importance_shared SOURCE ${source} DEFINES ${define} IMPORTANCE EXCHANGE_SHARED)
+endforeach()
+
 # Between the products: one variant each, specialized by constants.
 foreach(name norm rotate_heads attention attention_merge activation softcap moe_routing moe_combine hadamard sum_squares)
 	vkq_shader(${name} SOURCE ${name}.comp)
