@@ -16,7 +16,7 @@ constexpr float kNegligible = -16;   // log-probabilities of the original below 
 class Gatherer {
 public:
 	Result<void> add(const ScoredPosition& position, std::span<const float> base) {
-		VKQ_TRY(const double total, logSumExp(position.logits));
+		VKQ_TRY(const double total, logSumExp(position));
 		double kld = 0;
 		size_t top = 0, base_top = 0;
 		for (size_t i = 0; i < base.size(); ++i) {
@@ -117,7 +117,7 @@ Result<Divergence> measureDivergence(Session& session, Session& original, const 
 	std::vector<float> chunk_base(size_t(chunks.scoredPerChunk()) * vocabulary);
 	const auto prepare = [&](uint32_t chunk) {
 		return scoreChunk(original, chunks, chunk, [&](const ScoredPosition& position) -> Result<void> {
-			VKQ_TRY(const double total, logSumExp(position.logits));
+			VKQ_TRY(const double total, logSumExp(position));
 			float* out = chunk_base.data() + size_t(position.position - chunks.firstScored()) * vocabulary;
 			for (uint32_t i = 0; i < vocabulary; ++i) out[i] = float(double(position.logits[i]) - total);
 			return {};

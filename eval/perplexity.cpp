@@ -11,7 +11,7 @@ Result<Perplexity> measurePerplexity(Session& session, const TextChunks& chunks,
 	Sums surprise;
 	for (uint32_t chunk = 0; chunk < chunks.count(); ++chunk) {
 		VKQ_CHECK(scoreChunk(session, chunks, chunk, [&](const ScoredPosition& position) -> Result<void> {
-			VKQ_TRY(const double total, logSumExp(position.logits));
+			VKQ_TRY(const double total, logSumExp(position));
 			surprise.add(total - double(position.logits[position.next]));
 			if (also) return also(position);
 			return {};

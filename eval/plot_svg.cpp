@@ -12,8 +12,9 @@ namespace {
 
 // In units of the view box, which is about as wide as a phone: letters stay readable there.
 constexpr double kWidth = 460, kHeight = 320, kLeft = 58, kRight = 14, kTop = 12, kBottom = 44;
+constexpr double kEndLabels = 62;             // room for labels at the right ends of curves
 constexpr double kLetter = 7.2, kLine = 13;   // of the labels' font
-constexpr size_t kSeries = 6;                 // colours that the page defines
+constexpr size_t kSeries = 8;                 // colours that the page defines
 
 std::string tickText(double value) {
 	const double size = std::fabs(value);
@@ -64,17 +65,21 @@ std::string open(double width, double height, std::string_view description) {
 	return fmt::format("<svg viewBox=\"0 0 {:g} {:g}\" role=\"img\" aria-label=\"{}\">\n", width, height, escapeHtml(description));
 }
 
-std::string axes(const PlotAxis& x_axis, const PlotAxis& y_axis, const Scale& x, const Scale& y) {
+std::string axes(const PlotAxis& x_axis, const PlotAxis& y_axis, const Scale& x, const Scale& y, double right = kRight) {
 	std::string svg;
+	if (y_axis.limit) {
+		svg += fmt::format("<line class=\"limit\" x1=\"{0:g}\" x2=\"{1:g}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", kLeft, kWidth - right, y(*y_axis.limit));
+		svg += fmt::format("<text class=\"tick\" x=\"{:g}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", kWidth - right - 2, y(*y_axis.limit) - 4, escapeHtml(y_axis.limit_label));
+	}
 	for (const double tick : x.ticks()) {
 		svg += fmt::format("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:g}\" y2=\"{2:g}\"/>", x(tick), kTop, kHeight - kBottom);
 		svg += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>\n", x(tick), kHeight - kBottom + 15, tickText(tick));
 	}
 	for (const double tick : y.ticks()) {
-		svg += fmt::format("<line class=\"grid\" x1=\"{0:g}\" x2=\"{1:g}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", kLeft, kWidth - kRight, y(tick));
+		svg += fmt::format("<line class=\"grid\" x1=\"{0:g}\" x2=\"{1:g}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", kLeft, kWidth - right, y(tick));
 		svg += fmt::format("<text class=\"tick\" x=\"{:g}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", kLeft - 5, y(tick) + 4, tickText(tick));
 	}
-	svg += fmt::format("<text class=\"title\" x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>\n", (kLeft + kWidth - kRight) / 2, kHeight - 8, escapeHtml(x_axis.title));
+	svg += fmt::format("<text class=\"title\" x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>\n", (kLeft + kWidth - right) / 2, kHeight - 8, escapeHtml(x_axis.title));
 	svg += fmt::format("<text class=\"title\" transform=\"translate(13 {:g}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n", (kTop + kHeight - kBottom) / 2,
 	                   escapeHtml(y_axis.title));
 	return svg;
@@ -143,7 +148,12 @@ std::string escapeHtml(std::string_view text) {
 
 std::string scatterSvg(const PlotAxis& x_axis, const PlotAxis& y_axis, const std::vector<PlotPoint>& points, const std::vector<size_t>& line, std::string_view description) {
 	const auto [x_low, x_high] = rangeOf(points, [](const PlotPoint& point) { return point.x; });
-	const auto [y_low, y_high] = rangeOf(points, [](const PlotPoint& point) { return point.y; });
+	auto [y_low, y_high] = rangeOf(points, [](const PlotPoint& point) { return point.y; });
+	if (!y_axis.logarithmic) {
+		y_low = std::min(y_low, rangeOf(points, [](const PlotPoint& point) { return point.y - point.error; }).first);
+		y_high = std::max(y_high, rangeOf(points, [](const PlotPoint& point) { return point.y + point.error; }).second);
+	}
+	if (y_axis.limit) y_low = std::min(y_low, *y_axis.limit), y_high = std::max(y_high, *y_axis.limit);
 	const Scale x(x_low, x_high, x_axis.logarithmic, kLeft, kWidth - kRight), y(y_low, y_high, y_axis.logarithmic, kHeight - kBottom, kTop);
 	std::string svg = open(kWidth, kHeight, description) + axes(x_axis, y_axis, x, y);
 	if (line.size() > 1) {
@@ -156,7 +166,8 @@ std::string scatterSvg(const PlotAxis& x_axis, const PlotAxis& y_axis, const std
 	for (const PlotPoint& point : points) {
 		const double px = x(point.x), py = y(point.y);
 		if (point.error > 0) {
-			const double low = std::min(y(std::max(point.y - point.error, point.y / 10)), kHeight - kBottom), high = std::max(y(point.y + point.error), kTop);
+			const double below = y_axis.logarithmic ? std::max(point.y - point.error, point.y / 10) : point.y - point.error;
+			const double low = std::min(y(below), kHeight - kBottom), high = std::max(y(point.y + point.error), kTop);
 			svg += fmt::format("<line class=\"error\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\"/>", px, low, high);
 		}
 		svg += fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"><title>{}: {:g}, {:g}</title></circle>", point.emphasized ? "best" : "point", px, py,
@@ -171,22 +182,34 @@ std::string curvesSvg(const PlotAxis& x_axis, const PlotAxis& y_axis, const std:
 	for (const PlotCurve& curve : curves) all.insert(all.end(), curve.points.begin(), curve.points.end());
 	const auto [x_low, x_high] = rangeOf(all, [](const auto& point) { return point.first; });
 	const auto [y_low, y_high] = rangeOf(all, [](const auto& point) { return point.second; });
-	const Scale x(x_low, x_high, x_axis.logarithmic, kLeft, kWidth - kRight), y(y_low, y_high, y_axis.logarithmic, kHeight - kBottom, kTop);
-	std::string svg = open(kWidth, kHeight, description) + axes(x_axis, y_axis, x, y);
-	Labels labels;
+	const Scale x(x_low, x_high, x_axis.logarithmic, kLeft, kWidth - kEndLabels), y(y_low, y_high, y_axis.logarithmic, kHeight - kBottom, kTop);
+	std::string svg = open(kWidth, kHeight, description) + axes(x_axis, y_axis, x, y, kEndLabels);
+	struct End {
+		size_t curve;
+		double x, y, label;
+	};
+	std::vector<End> ends;
 	for (size_t i = 0; i < curves.size(); ++i) {
 		const auto& points = curves[i].points;
 		if (points.empty()) continue;
-		svg += fmt::format("<polyline class=\"curve series{}\" points=\"", i % kSeries);
+		svg += fmt::format("<polyline class=\"curve series{}{}\" points=\"", i % kSeries, i >= kSeries ? " dashed" : "");
 		for (const auto& [px, py] : points) svg += fmt::format("{:.1f},{:.1f} ", x(px), y(py));
 		svg += "\"/>\n";
-		const auto& middle = points[points.size() * (i % 3 + 1) / 4];
-		svg += labels.place(x(middle.first), y(middle.second), curves[i].label, fmt::format("text{}", i % kSeries));
+		ends.push_back({i, x(points.back().first), y(points.back().second), y(points.back().second)});
+	}
+	// Labels keep the order of the ends, a line apart, and stay on the plot.
+	std::sort(ends.begin(), ends.end(), [](const End& a, const End& b) { return a.y < b.y; });
+	for (size_t i = 1; i < ends.size(); ++i) ends[i].label = std::max(ends[i].label, ends[i - 1].label + kLine);
+	double lowest = kHeight - kBottom + 4;
+	for (size_t i = ends.size(); i-- > 0; lowest = ends[i].label - kLine) ends[i].label = std::min(ends[i].label, lowest);
+	for (const End& end : ends) {
+		svg += fmt::format("<line class=\"leader\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", end.x + 1, end.y, end.x + 9, end.label);
+		svg += fmt::format("<text class=\"label text{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", end.curve % kSeries, end.x + 11, end.label + 4, escapeHtml(curves[end.curve].label));
 	}
 	return svg + "</svg>\n";
 }
 
-std::string heatSvg(const std::vector<std::string>& rows, const std::vector<std::string>& columns, const std::vector<std::vector<double>>& cells, double largest,
+std::string heatSvg(const std::vector<std::string>& rows, const std::vector<std::string>& columns, const std::vector<std::vector<double>>& cells, double smallest, double largest,
                     std::string_view description) {
 	size_t longest = 0;
 	for (const std::string& row : rows) longest = std::max(longest, row.size());
@@ -198,9 +221,13 @@ std::string heatSvg(const std::vector<std::string>& rows, const std::vector<std:
 		for (size_t column = 0; column < columns.size(); ++column) {
 			const double value = cells[row][column];
 			if (!(value >= 0)) continue;
-			const double share = largest > 0 && std::isfinite(value) ? std::min(1.0, value / largest) : value > 0 ? 1.0 : 0.0;
+			const bool ordered = smallest > 0 && largest > smallest * 1.001 && std::isfinite(value);
+			const double share = ordered ? std::clamp(std::log(std::max(value, smallest) / smallest) / std::log(largest / smallest), 0.0, 1.0) : value > 0 ? 1.0 : 0.0;
 			svg += fmt::format("<rect class=\"cell\" x=\"{:.1f}\" y=\"{:g}\" width=\"{:.1f}\" height=\"{:g}\" fill-opacity=\"{:.3f}\"><title>{}, layer {}: {:.2f} %</title></rect>",
 			                   left + cell * double(column), top + 1, cell - 1, height - 2, 0.06 + 0.94 * share, escapeHtml(rows[row]), escapeHtml(columns[column]), 100 * value);
+			if (cell >= kLetter * 4)
+				svg += fmt::format("<text class=\"value{}\" x=\"{:.1f}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>\n", share > 0.55 ? " onheat" : "", left + cell * (double(column) + 0.5), top + 13.5,
+				                   tickText(value < 0.01 ? std::round(value * 1e4) / 100 : std::round(value * 1e3) / 10));
 		}
 	}
 	const size_t every = std::max<size_t>(1, size_t(std::ceil(22 / cell)));

@@ -1,6 +1,7 @@
-// Plots as inline SVG: no script, no network. Colours are the page's CSS variables (--series-0 .. --series-5, --grid, --accent), text is its own.
+// Plots as inline SVG: no script, no network. Colours are the page's CSS variables (--series-0 .. --series-7, --grid, --accent), text is its own.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,8 @@ namespace vkq {
 struct PlotAxis {
 	std::string title;
 	bool logarithmic = false;
+	std::optional<double> limit = {};   // of y: a line across, with `limit_label` on it
+	std::string limit_label = {};
 };
 
 struct PlotPoint {
@@ -27,11 +30,12 @@ struct PlotCurve {
 	std::vector<std::pair<double, double>> points;   // in order of x
 };
 
-/// Lines, told apart by colour and by a label at their middle.
+/// Lines, told apart by colour and by a label at their right end.
 std::string curvesSvg(const PlotAxis& x, const PlotAxis& y, const std::vector<PlotCurve>& curves, std::string_view description);
 
-/// A matrix of shades, darkest the largest; negative cells are left out. cells[row][column]; each cell's value is its tooltip.
-std::string heatSvg(const std::vector<std::string>& rows, const std::vector<std::string>& columns, const std::vector<std::vector<double>>& cells, double largest,
+/// A matrix of shades between `smallest` and `largest` (logarithmic: errors of formats differ by powers of ten), the values written into the cells where
+/// there is room; negative cells are left out. cells[row][column] are shares.
+std::string heatSvg(const std::vector<std::string>& rows, const std::vector<std::string>& columns, const std::vector<std::vector<double>>& cells, double smallest, double largest,
                     std::string_view description);
 
 /// &, <, > and quotes written so that text stays text; control characters become spaces.

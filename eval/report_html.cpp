@@ -18,9 +18,9 @@ constexpr double kSmallestKld = 1e-6;   // what is drawn of "none" on a logarith
 
 constexpr std::string_view kStyle = R"css(
 :root { color-scheme: light dark; --paper: #fbfaf8; --card: #fff; --ink: #1f2328; --soft: #626a73; --grid: #e4e2dd; --accent: #0f766e; --mark: #fde9b8; --heat: #b4431f;
-  --series-0: #2563ab; --series-1: #c2571a; --series-2: #2f855a; --series-3: #8b3fa8; --series-4: #a88500; --series-5: #be3455; }
+  --onheat: #fff; --series-0: #2563ab; --series-1: #c2571a; --series-2: #2f855a; --series-3: #8b3fa8; --series-4: #93740a; --series-5: #be3455; --series-6: #4b5563; --series-7: #0e7c8b; }
 @media (prefers-color-scheme: dark) { :root { --paper: #15181c; --card: #1d2126; --ink: #e6e4df; --soft: #9aa3ad; --grid: #343a41; --accent: #4fd1c0; --mark: #5c4a16; --heat: #f08a5d;
-  --series-0: #7ab1f0; --series-1: #f0a060; --series-2: #73c99a; --series-3: #cf97e6; --series-4: #e0c250; --series-5: #f08aa2; } }
+  --onheat: #1d2126; --series-0: #7ab1f0; --series-1: #f0a060; --series-2: #73c99a; --series-3: #cf97e6; --series-4: #e0c250; --series-5: #f08aa2; --series-6: #b6bfc9; --series-7: #5fd0de; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 70rem; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
@@ -39,11 +39,16 @@ tr.best td { font-weight: 650; } tr.best td:first-child { box-shadow: inset .25r
 mark { background: var(--mark); color: inherit; border-left: .15rem solid var(--accent); padding-left: .1rem; }
 svg text { fill: var(--ink); font: 11.5px system-ui, sans-serif; } svg .tick { fill: var(--soft); font-size: 11px; } svg .title { fill: var(--soft); font-size: 12px; } svg .strong { font-weight: 700; }
 svg .label { paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
+svg .value { font-size: 10.5px; fill: var(--ink); } svg .onheat { fill: var(--onheat); } .leader { stroke: var(--soft); stroke-width: .8; } .dashed { stroke-dasharray: 6 3; }
+.limit { stroke: var(--series-5); stroke-dasharray: 2 3; stroke-width: 1.4; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: .75rem 1.25rem; margin: .25rem 0 .9rem; } .tiles div { min-width: 0; }
+.tiles b { display: block; font-size: 1.45rem; line-height: 1.2; font-weight: 650; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; } .tiles .name b { color: var(--accent); }
 .grid { stroke: var(--grid); } .frontier { fill: none; stroke: var(--accent); stroke-width: 1.6; stroke-dasharray: 5 4; } .error { stroke: var(--soft); }
 .point { fill: var(--series-0); } .best { fill: var(--accent); } .cell { fill: var(--heat); } .curve { fill: none; stroke-width: 2; }
 .series0 { stroke: var(--series-0); } .series1 { stroke: var(--series-1); } .series2 { stroke: var(--series-2); } .series3 { stroke: var(--series-3); } .series4 { stroke: var(--series-4); }
 .series5 { stroke: var(--series-5); } svg .text0 { fill: var(--series-0); } svg .text1 { fill: var(--series-1); } svg .text2 { fill: var(--series-2); } svg .text3 { fill: var(--series-3); }
 svg .text4 { fill: var(--series-4); } svg .text5 { fill: var(--series-5); }
+.series6 { stroke: var(--series-6); } .series7 { stroke: var(--series-7); } svg .text6 { fill: var(--series-6); } svg .text7 { fill: var(--series-7); }
 )css";
 
 double mebibytes(uint64_t bytes) { return double(bytes) / double(kMiB); }
@@ -92,6 +97,32 @@ std::string qualityPlot(const Comparison& comparison) {
 	              "Lower and further left is better. The dashed line is the frontier: no other level is both smaller and closer to the original.");
 }
 
+/// What the recommendation goes by: the change of perplexity and its limit.
+std::string changePlot(const Comparison& comparison) {
+	std::vector<PlotPoint> points;
+	for (const ComparedLevel& level : comparison.levels)
+		if (level.divergence)
+			points.push_back({mebibytes(level.file_bytes), 100 * (level.divergence->ratio.mean - 1), 100 * level.divergence->ratio.error, level.name, &level == comparison.recommended()});
+	if (points.empty()) return {};
+	const PlotAxis change{.title = "change of perplexity, %", .limit = 100 * kAcceptableRise, .limit_label = fmt::format("+{:.0f} %", 100 * kAcceptableRise)};
+	return figure("Perplexity against size", scatterSvg({"file size, MiB"}, change, points, {}, "Change of perplexity of each level against its size"),
+	              "Bars are standard errors. The recommendation is the smallest level whose bar reaches below the dotted line.");
+}
+
+/// The recommended level in a few large figures.
+std::string tiles(const Comparison& comparison) {
+	const ComparedLevel* best = comparison.recommended();
+	if (!best) return {};
+	const auto tile = [](std::string_view value, std::string_view what, std::string_view style = "") {
+		return fmt::format("<div class=\"{}\"><b>{}</b><span class=\"soft\">{}</span></div>", style, value, what);
+	};
+	const Divergence& d = *best->divergence;
+	return "<div class=\"tiles\">" + tile(escapeHtml(best->name), "recommended", "name") +
+	       tile(fmt::format("{:.0f} %", 100.0 * double(best->file_bytes) / double(comparison.original.file_bytes)), "of the original's size") +
+	       tile(fmt::format("{:+.2f} %", 100 * (d.ratio.mean - 1)), fmt::format("perplexity, ± {:.2f}", 100 * d.ratio.error)) +
+	       tile(fmt::format("{:.1f} %", 100 * d.same_top.mean), "same most likely token") + tile(formatBytes(best->planned_bytes), "planned memory") + "</div>\n";
+}
+
 std::string speedPlot(const Comparison& comparison) {
 	std::vector<PlotPoint> points;
 	const auto add = [&](const ComparedLevel& level) {
@@ -135,10 +166,13 @@ std::optional<std::pair<uint32_t, std::string>> layerOf(std::string_view name) {
 }
 
 std::string errorMaps(const Comparison& comparison) {
-	double largest = 0;
+	double smallest = INFINITY, largest = 0;
 	for (const ComparedLevel& level : comparison.levels)
 		for (const TensorError& error : level.errors.tensors)
-			if (layerOf(error.name) && std::isfinite(error.harm())) largest = std::max(largest, error.harm());
+			if (layerOf(error.name) && std::isfinite(error.harm()) && error.harm() > 0) {
+				smallest = std::min(smallest, error.harm());
+				largest = std::max(largest, error.harm());
+			}
 	std::string html;
 	for (const ComparedLevel& level : comparison.levels) {
 		std::set<std::string> kinds;
@@ -159,11 +193,11 @@ std::string errorMaps(const Comparison& comparison) {
 		for (size_t r = 0; r < rows.size(); ++r)
 			for (uint32_t layer = 0; layer < layers; ++layer)
 				if (const auto found = values.find({rows[r], layer}); found != values.end()) cells[r][layer] = found->second;
-		html += fmt::format("<figure><h3 class=\"soft\">{}</h3>{}</figure>\n", escapeHtml(level.name), heatSvg(rows, columns, cells, largest, "Error of each tensor by layer: " + level.name));
+		html += fmt::format("<figure><h3 class=\"soft\">{}</h3>{}</figure>\n", escapeHtml(level.name), heatSvg(rows, columns, cells, smallest, largest, "Error of each tensor by layer: " + level.name));
 	}
 	if (html.empty()) return {};
-	return fmt::format("<section class=\"card\"><h2>Error by layer</h2><p class=\"soft\">How far each tensor's weights are from the original's, as a share of a typical weight; columns are layers. "
-	                   "The darkest cell is {:.1f} %.</p><div class=\"plots\">\n{}</div></section>\n", 100 * largest, html);
+	return fmt::format("<section class=\"card\"><h2>Error by layer</h2><p class=\"soft\">How far each tensor's weights are from the original's, as a share of a typical weight; in per cent; columns are layers. "
+	                   "Shades are logarithmic, the darkest is {:.1f} %.</p><div class=\"plots\">\n{}</div></section>\n", 100 * largest, html);
 }
 
 std::string answers(const Comparison& comparison) {
@@ -201,10 +235,10 @@ std::string reportHtml(const Comparison& c, std::string_view json, std::string_v
 	                               escapeHtml(c.model), kStyle);
 	html += fmt::format("<header><h1>What quantization costs: {}</h1><p class=\"soft\">{} · {} chunks of {} tokens · {} · memory planned for {} tokens, of {} available</p></header>\n",
 	                    escapeHtml(c.model), escapeHtml(c.text), c.chunks, c.context, escapeHtml(c.device), formatExact(c.plan_context), formatBytes(c.available));
-	html += fmt::format("<section class=\"card verdict\"><h2>Recommendation</h2><p>{}</p></section>\n", escapeHtml(c.recommendation()));
+	html += fmt::format("<section class=\"card verdict\"><h2>Recommendation</h2>{}<p>{}</p></section>\n", tiles(c), escapeHtml(c.recommendation()));
 	html += "<section class=\"card\"><h2>Figures</h2>" + table(c) + "<p class=\"soft\">Perplexity: lower is better; its change is against the original on the same text, ± standard error. KL divergence: "
 	        "how far predictions moved, 0 is not at all.</p></section>\n";
-	html += "<div class=\"plots\">\n" + qualityPlot(c) + speedPlot(c) + divergencePlot(c) + "</div>\n";
+	html += "<div class=\"plots\">\n" + qualityPlot(c) + changePlot(c) + speedPlot(c) + divergencePlot(c) + "</div>\n";
 	html += errorMaps(c) + answers(c);
 	html += fmt::format("<footer><p class=\"soft\">Made by vkeval {}. All figures are in this page as JSON (id “figures”).</p></footer>\n", escapeHtml(version));
 	html += "<script type=\"application/json\" id=\"figures\">" + inertJson(json) + "</script>\n</body></html>\n";

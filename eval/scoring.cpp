@@ -12,8 +12,18 @@ Result<double> logSumExp(std::span<const float> logits) {
 	double sum = 0;
 	for (const float logit : logits) sum += std::exp(logit - largest);
 	const double result = double(largest) + std::log(sum);
-	if (!std::isfinite(result)) return fail(ErrorCode::kInvalidData, "the model's logits are not finite: the file is damaged, or was quantized from a damaged one");
+	if (!std::isfinite(result)) return fail(ErrorCode::kInvalidData, "the model's logits are not finite", "the file is damaged, or was quantized from a damaged one: vkquant --verify and vkeval tensors show where");
 	return result;
+}
+
+Result<double> logSumExp(const ScoredPosition& position) {
+	auto total = logSumExp(position.logits);
+	if (!total) {
+		Error error = std::move(total).error();
+		error.message = fmt::format("{} after token {} of chunk {}", error.message, position.position + 1, position.chunk + 1);
+		return error;
+	}
+	return total;
 }
 
 SessionOptions scoringOptions(SessionOptions options, uint32_t context) {

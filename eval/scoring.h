@@ -30,5 +30,7 @@ SessionOptions scoringOptions(SessionOptions options, uint32_t context);
 /// log(sum(exp(logits))) with the largest logit taken out, summed in double: log p(i) = logits[i] - result.
 /// kInvalidData if a logit is not a number.
 Result<double> logSumExp(std::span<const float> logits);
+/// The same; the error says where.
+Result<double> logSumExp(const ScoredPosition& position);
 
 }  // namespace vkq

@@ -29,7 +29,10 @@ struct TextChunks {
 /// At most `max_chunks` (0: all). kInvalidData when the text has fewer than two chunks' tokens: the figure would mean nothing.
 Result<TextChunks> cutChunks(const Tokenizer& tokenizer, std::string_view text, uint32_t context, uint32_t max_chunks);
 
-/// The same from tokens, such as a base-logits file holds.
+/// kInvalidData unless both number the same tokens alike and begin texts alike: what one predicts means nothing to the other else.
+Result<void> checkSameVocabulary(const Tokenizer& model, const Tokenizer& original);
+
+/// Chunks of tokens, such as a base-logits file holds.
 TextChunks chunksOf(const Tokenizer& tokenizer, std::vector<Token> tokens, uint32_t context);
 
 }  // namespace vkq

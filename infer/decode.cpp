@@ -153,16 +153,16 @@ private:
 		VKQ_CHECK(observe({.input = ProductInput::Experts, .layer = index, .x = normed_view, .columns = h_.n_embd, .slots = slots, .slots_per_row = h_.n_expert_used,
 		                   .chosen = choice, .experts = h_.n_expert}));
 		const Matrix* const hidden[] = {&layer.gate_experts, &layer.up_experts};
-		VKQ_TRY(const Inputs inputs, prepare(normed_view, h_.n_embd, tokens_, hidden));
-		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.gate_experts, routing, inputs.of(layer.gate_experts), h_.n_expert_used, {scratch(ScratchId::Gate)}));
-		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.up_experts, routing, inputs.of(layer.up_experts), h_.n_expert_used, {up}));
+		const vk::BufferView outputs[] = {scratch(ScratchId::Gate), up};
+		VKQ_CHECK(forEachForm(normed_view, tokens_, hidden, [&](size_t i, const Vectors& input) {
+			return multiplyExperts(kernels_, commands_, *hidden[i], routing, input, h_.n_expert_used, {outputs[i]});
+		}));
 		commands_.barrier();
 		VKQ_CHECK(activate(h_.n_ff_expert, slots));
 		commands_.barrier();
 		VKQ_CHECK(observe({.input = ProductInput::ExpertsDown, .layer = index, .x = up, .columns = h_.n_ff_expert, .slots = slots, .chosen = choice, .experts = h_.n_expert}));
-		const Matrix* const down[] = {&layer.down_experts};
-		VKQ_TRY(const Inputs activated, prepare(up, h_.n_ff_expert, slots, down));
-		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.down_experts, routing, activated.of(layer.down_experts), 1, {scratch(ScratchId::Down)}));
+		VKQ_TRY(const Vectors activated, inForm(formOf(layer.down_experts), up, h_.n_ff_expert, slots));
+		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.down_experts, routing, activated, 1, {scratch(ScratchId::Down)}));
 		commands_.barrier();
 		VKQ_CHECK(recordMoeCombine(device_, commands_, scratch(ScratchId::Down), choice, scratch(ScratchId::Residual), h_.n_embd, shape, true));
 		commands_.barrier();
@@ -188,31 +188,54 @@ private:
 		return {};
 	}
 
-	/// An input as floats and, if some matrix wants it, in 8 bits.
-	struct Inputs {
-		Vectors floats, quantized;
+	/// What a matrix multiplies: floats as they are, rounded floats, or 8 bits.
+	struct InputForm {
 		bool integer = false;
-		bool takes(const Matrix& matrix) const { return integer && hasIntegerProduct(matrix.type); }
-		const Vectors& of(const Matrix& matrix) const { return takes(matrix) ? quantized : floats; }
+		ActivationRounding rounding = ActivationRounding::None;
+		bool copied() const { return integer || rounding != ActivationRounding::None; }
+		bool operator==(const InputForm&) const = default;
 	};
+	InputForm formOf(const Matrix& matrix) const {
+		return {kernels_.variant.integer_inputs && hasIntegerProduct(matrix.type), step_.reference_inputs ? referenceRounding(matrix.type) : ActivationRounding::None};
+	}
 
-	Result<Inputs> prepare(const vk::BufferView& x, uint32_t columns, uint32_t count, std::span<const Matrix* const> matrices) {
-		Inputs inputs{{x}, {}, kernels_.variant.integer_inputs};
-		if (std::none_of(matrices.begin(), matrices.end(), [&](const Matrix* matrix) { return inputs.takes(*matrix); })) return inputs;
-		inputs.quantized = {scratch(ScratchId::Quantized), 0, true};
-		VKQ_CHECK(quantizeActivations(kernels_, commands_, inputs.floats, columns, count, inputs.quantized.view));
+	/// The input in a matrix's form; if that is a copy, complete behind a barrier.
+	Result<Vectors> inForm(const InputForm& form, const vk::BufferView& x, uint32_t columns, uint32_t count) {
+		if (!form.copied()) return Vectors{x};
+		const Vectors copy{scratch(ScratchId::Quantized), 0, form.integer};
+		if (form.integer) VKQ_CHECK(quantizeActivations(kernels_, commands_, {x}, columns, count, copy.view));
+		else VKQ_CHECK(roundActivations(kernels_, commands_, form.rounding, {x}, columns, count, copy.view));
 		commands_.barrier();
-		return inputs;
+		return copy;
+	}
+
+	/// Calls multiply_by(index, input) for each matrix. Those of one form share its copy; the scratch holds one copy at a time.
+	template <class MultiplyBy>
+	Result<void> forEachForm(const vk::BufferView& x, uint32_t count, std::span<const Matrix* const> matrices, const MultiplyBy& multiply_by) {
+		std::vector<bool> done(matrices.size());
+		bool copy_in_use = false;
+		for (size_t first = 0; first < matrices.size(); ++first) {
+			if (done[first]) continue;
+			const InputForm form = formOf(*matrices[first]);
+			if (form.copied() && copy_in_use) commands_.barrier();
+			copy_in_use |= form.copied();
+			VKQ_TRY(const Vectors input, inForm(form, x, matrices[first]->columns, count));
+			for (size_t i = first; i < matrices.size(); ++i) {
+				if (done[i] || formOf(*matrices[i]) != form) continue;
+				VKQ_CHECK(multiply_by(i, input));
+				done[i] = true;
+			}
+		}
+		return {};
 	}
 
 	Result<void> products(const vk::BufferView& x, uint32_t count, std::initializer_list<Product> wanted) {
 		std::vector<const Matrix*> matrices;
 		for (const Product& product : wanted) matrices.push_back(product.matrix);
-		VKQ_TRY(const Inputs inputs, prepare(x, matrices[0]->columns, count, matrices));
-		for (const Product& product : wanted) {
-			VKQ_CHECK(multiply(kernels_, commands_, *product.matrix, inputs.of(*product.matrix), count, {product.y}, product.accumulate));
-		}
-		return {};
+		return forEachForm(x, count, matrices, [&](size_t i, const Vectors& input) {
+			const Product& product = wanted.begin()[i];
+			return multiply(kernels_, commands_, *product.matrix, input, count, {product.y}, product.accumulate);
+		});
 	}
 
 	Result<void> append(RotateHeads heads, const std::vector<CachePiece>& pieces) {

@@ -35,6 +35,7 @@ struct StepRecorder {
 	CacheSettings cache;
 	uint32_t context = 0;          // tokens, as planned
 	uint32_t batch = 0;            // most tokens of a step, as planned
+	bool reference_inputs = false; // products' inputs are rounded as the reference does
 	InputObserver* observer = nullptr;
 
 	/// Records a step of `tokens`; logits are made for the last `logit_rows` of them. Between begin() and submit().

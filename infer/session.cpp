@@ -59,12 +59,14 @@ Result<std::unique_ptr<Session::Impl>> Session::Impl::prepare(const ModelSource&
 	request.v_type = options.v_type;
 	request.reserve = options.reserve;
 	request.offload = options.offload;
+	request.float_inputs = options.inputs == InputPrecision::Reference;
 	impl->cache = {options.k_type, options.v_type, mixes(options.mixing, options.k_type, request.model.head_dim), mixes(options.mixing, options.v_type, request.model.head_dim)};
 
 	const std::vector<std::string> wanted = options.devices.empty() ? std::vector<std::string>{""} : options.devices;
 	for (size_t i = 0; i < wanted.size(); ++i) {
 		VKQ_TRY(auto device, vk::Device::open(wanted[i], options.validation));
 		VKQ_TRY(Kernels kernels, Kernels::create(*device, options.variant));
+		if (options.inputs != InputPrecision::Device) kernels.variant.integer_inputs = options.inputs == InputPrecision::Bits8;
 		DeviceSpec spec = deviceSpec(kernels);
 		if (wanted.size() > 1) spec.name = fmt::format("{} #{}", spec.name, i);
 		if (i < options.device_limits.size() && options.device_limits[i]) spec.available = std::min(spec.available, options.device_limits[i]);
@@ -151,7 +153,7 @@ Result<void> Session::Impl::step(std::span<const Token> tokens, uint32_t logit_r
 			}
 			slot.tokens = 0;
 			VKQ_CHECK(slot.commands->begin());
-			const StepRecorder recorder{request.model, *allocation, weights, kernels[stage.device], stage, cache, request.context, request.batch, observer};
+			const StepRecorder recorder{request.model, *allocation, weights, kernels[stage.device], stage, cache, request.context, request.batch, options.inputs == InputPrecision::Reference, observer};
 			VKQ_CHECK(recorder.record(*slot.commands, count, logit_rows));
 			slot.tokens = count;
 			slot.logit_rows = logit_rows;

@@ -17,6 +17,7 @@
 #include "infer/tokenizer_vocabulary.h"
 #include "infer/weights.h"
 #include "planner/solve.h"
+#include "quant/activation_rounding.h"
 
 #include <filesystem>
 #include <functional>
@@ -42,6 +43,7 @@ struct SessionOptions {
 	Offload offload = Offload::None;
 	bool validation = false;                // Khronos validation layer
 	std::string variant;                    // of the kernels; empty: the devices' own
+	InputPrecision inputs = InputPrecision::Device;   // what products are given (quant/activation_rounding.h)
 };
 constexpr uint32_t kDefaultContext = 4096;
 

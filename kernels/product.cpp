@@ -131,6 +131,19 @@ Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& comm
 	return {};
 }
 
+Result<void> roundActivations(const Kernels& kernels, vk::CommandBuffer& commands, ActivationRounding rounding, const Vectors& x, uint32_t columns, uint32_t count,
+                              const vk::BufferView& to) {
+	const uint32_t block = roundingBlock(rounding);
+	assert(columns % block == 0 && !x.quantized && rounding != ActivationRounding::None);
+	constexpr uint32_t kLanes = 32;
+	const uint32_t kind = rounding == ActivationRounding::Half ? VKQ_ROUND_HALF : rounding == ActivationRounding::Bfloat ? VKQ_ROUND_BFLOAT : VKQ_ROUND_BITS8;
+	const bool half_scale = rounding == ActivationRounding::Bits8Per32;
+	VKQ_TRY(const vk::Pipeline* pipeline, kernels.device->pipeline({.shader = ShaderId::round_activations, .constants = {kLanes, 1, 1, kind, block, half_scale}}));
+	const shader::RoundActivationsPush push{columns, count, x.stride ? x.stride : columns};
+	commands.dispatch(*pipeline, {x.view, to}, push, {uint32_t(divideUp(columns / block, kLanes)), count});
+	return {};
+}
+
 Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y, bool accumulate) {
 	assert(matrix.experts == 1 && count > 0);
 	VKQ_CHECK(checkArguments(matrix, x));

@@ -12,6 +12,7 @@
 
 #include "core/result.h"
 #include "kernels/variant.h"
+#include "quant/activation_rounding.h"
 #include "quant/format.h"
 #include "vk/commands.h"
 #include "vk/device.h"
@@ -57,6 +58,11 @@ bool hasIntegerProduct(TensorType type);
 
 /// Records x [count][columns] F32 -> 8 bits; `to` takes quantizedActivationBytes(columns, count). columns: a multiple of 32.
 Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to);
+
+/// Records x [count][columns] F32 -> `to`, F32 [count][columns], rounded as the reference rounds inputs of such weights. columns: a multiple of
+/// roundingBlock(). `rounding` is not None.
+Result<void> roundActivations(const Kernels& kernels, vk::CommandBuffer& commands, ActivationRounding rounding, const Vectors& x, uint32_t columns, uint32_t count,
+                              const vk::BufferView& to);
 
 /// Records y = W x, or y += W x if `accumulate`, for `count` vectors.
 Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y,

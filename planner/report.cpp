@@ -192,7 +192,7 @@ std::string explain(const Candidate& c) {
 	if (sliding) text += line(sliding, h.sliding_window, fmt::format(" with a window of {}", h.sliding_window));
 
 	text += "\nscratch, of the largest step; buffers that are never alive together share memory\n";
-	for (const ScratchBuffer& buffer : scratchBuffers(h, {c.request.batch, c.request.logit_rows, c.request.context, true})) {
+	for (const ScratchBuffer& buffer : scratchBuffers(h, {c.request.batch, c.request.logit_rows, c.request.context, true, c.request.float_inputs})) {
 		text += fmt::format("  {:<18} {:>12}{}\n", scratchName(buffer.id), formatBytes(buffer.bytes), buffer.host_visible ? "  (read by the host)" : "");
 	}
 	text += fmt::format("  together {}; staging {}\n\n", formatBytes(plan.scratch_bytes), formatBytes(plan.staging_bytes));

@@ -43,6 +43,7 @@ struct Request {
 	uint64_t reserve = 0;                     // bytes of every device that are left alone
 	uint64_t host_available = UINT64_MAX;     // bytes of host memory that may be allocated
 	Offload offload = Offload::None;
+	bool float_inputs = false;                // scratch holds a copy of products' inputs in single precision, not in 8 bits (InputPrecision::Reference)
 };
 
 }  // namespace vkq

@@ -45,7 +45,7 @@ std::vector<ScratchBuffer> scratchBuffers(const Hyperparameters& h, const StepSh
 		{Rotation, (h.sliding_window ? 2 : 1) * batch * h.rope_dims * kF32, Step::Embed, Step::Head, true},
 		{Residual, batch * h.n_embd * kF32, Step::Embed, Step::Head},
 		{Normed, batch * h.n_embd * kF32, Step::AttentionNorm, h.post_norms ? Step::Sum : Step::GateUp},   // post norms: also holds what they normalize
-		{Quantized, quantizedActivationBytes(alignUp(widest, 32), 1), Step::AttentionNorm, Step::Head},
+		{Quantized, shape.float_inputs ? widest * kF32 : quantizedActivationBytes(alignUp(widest, 32), 1), Step::AttentionNorm, Step::Head},
 		{Query, batch * (h.n_embd_q() + (h.fused_qkv ? 2ull * h.n_embd_kv() : 0)) * kF32, Step::Projections, Step::Attention},
 		{Key, h.fused_qkv ? 0 : batch * h.n_embd_kv() * kF32, Step::Projections, Step::Append},
 		{Value, h.fused_qkv ? 0 : batch * h.n_embd_kv() * kF32, Step::Projections, Step::Append},

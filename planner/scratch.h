@@ -15,7 +15,7 @@ enum class ScratchId : uint32_t {
 	Rotation,        // f32 [1 or 2][batch][rope_dims / 2][2], host-visible: cosine and sine of each pair; the second table is the sliding layers'
 	Residual,        // f32 [batch][n_embd]: the stream, alive throughout
 	Normed,          // f32 [batch][n_embd]: input of the products
-	Quantized,       // the same products' input in 8 bits: quantizedActivationBytes() of quant/device_layout.h
+	Quantized,       // the same products' input in 8 bits: quantizedActivationBytes() of quant/device_layout.h; with float_inputs, f32 of the widest
 	Query,           // f32 [batch][n_embd_q]; of a fused projection [batch][n_embd_q + 2 n_embd_kv], then Key and Value are empty
 	Key,             // f32 [batch][n_embd_kv]
 	Value,           // f32 [batch][n_embd_kv]
@@ -50,6 +50,7 @@ struct StepShape {
 	uint32_t logit_rows = 1;
 	uint32_t context = 4096;         // tokens: decides how far attention is split
 	bool has_head = true;            // the device with the output matrix; others hand the residual on
+	bool float_inputs = false;       // Quantized holds single precision: inputs rounded, but not packed
 };
 
 /// Only buffers with a size > 0.

@@ -28,7 +28,7 @@ struct Share {
 /// Buffers of a step that the device cannot bind, whatever its memory.
 std::optional<Error> unbindableScratch(const Request& request) {
 	for (const DeviceSpec& device : request.devices) {
-		for (const ScratchBuffer& buffer : scratchBuffers(request.model, {request.batch, request.logit_rows, request.context, true})) {
+		for (const ScratchBuffer& buffer : scratchBuffers(request.model, {request.batch, request.logit_rows, request.context, true, request.float_inputs})) {
 			if (buffer.bytes <= std::min(device.max_storage_range, device.max_allocation)) continue;
 			return fail(ErrorCode::kDoesNotFit, fmt::format("scratch buffer '{}' of {} exceeds the {} that {} can bind", scratchName(buffer.id),
 			                                                formatBytes(buffer.bytes), formatBytes(device.max_storage_range), device.name),
@@ -146,7 +146,7 @@ private:
 			}
 		}
 
-		const StepShape step{request_.batch, request_.logit_rows, request_.context, has_head};
+		const StepShape step{request_.batch, request_.logit_rows, request_.context, has_head, request_.float_inputs};
 		const auto buffers = scratchBuffers(request_.model, step);
 		std::vector<ArenaSlot> slots;
 		const uint64_t arena = layOutArena(buffers, spec.offset_alignment, slots);

@@ -65,6 +65,7 @@ vkq_shader(product_integer SOURCE product.comp DEFINES VKQ_INTEGER)
 vkq_shader(product_stream SOURCE product.comp DEFINES VKQ_STREAM)
 vkq_shader(product_stream_integer SOURCE product.comp DEFINES VKQ_STREAM VKQ_INTEGER)
 vkq_shader(quantize_activations SOURCE quantize_activations.comp)
+vkq_shader(round_activations SOURCE round_activations.comp)
 vkq_shader(group_experts SOURCE group_experts.comp)
 
 # Decoders of file blocks to floats.

@@ -19,9 +19,17 @@ void addRunOptions(CLI::App& command, RunOptions& options, bool needs_text) {
 	command.add_option("--kv", options.cache, "type of the KV cache: f16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl")->capture_default_str();
 	command.add_option("--kv-k", options.cache_k, "of keys alone");
 	command.add_option("--kv-v", options.cache_v, "of values alone");
+	command.add_option("--inputs", options.inputs, "what weights are multiplied with: device (what is fastest there), float, 8bit, or reference (rounded as llama.cpp's CPU backend does)")
+		->check(CLI::IsMember({"device", "float", "8bit", "reference"}))->capture_default_str();
 	command.add_option("--device", options.device, "Vulkan device by index, name or UUID");
 	command.add_flag("-q,--quiet", options.quiet, "no progress");
 	command.add_flag("--json", options.json, "figures as JSON");
+}
+
+InputPrecision inputPrecision(std::string_view name) {
+	if (name == "float") return InputPrecision::Float;
+	if (name == "8bit") return InputPrecision::Bits8;
+	return name == "reference" ? InputPrecision::Reference : InputPrecision::Device;
 }
 
 Result<std::string> readText(const std::string& path) {
@@ -30,6 +38,17 @@ Result<std::string> readText(const std::string& path) {
 	std::string text((std::istreambuf_iterator<char>(in)), {});
 	if (text.empty()) return fail(ErrorCode::kInvalidData, fmt::format("{}: is empty", quote(path)));
 	return text;
+}
+
+Error about(const std::string& file, Error error) {
+	error.message = fmt::format("{}: {}", quote(file), error.message);
+	return error;
+}
+
+Result<TextChunks> chunksOfText(const Tokenizer& tokenizer, const std::string& text, const RunOptions& options) {
+	auto chunks = cutChunks(tokenizer, text, options.context, options.chunks);
+	if (!chunks && chunks.error().code != ErrorCode::kUsage) return about(options.text_file, chunks.error());
+	return chunks;
 }
 
 Result<LoadedModel> loadModel(const std::string& path, const RunOptions& options, uint32_t context) {
@@ -45,6 +64,7 @@ Result<LoadedModel> loadModel(const std::string& path, const RunOptions& options
 		*type = *found;
 	}
 	if (!options.device.empty()) session.devices = {options.device};
+	session.inputs = inputPrecision(options.inputs);
 	VKQ_TRY(Session opened, Session::open(*model.source, scoringOptions(session, context)));
 	model.session = std::make_unique<Session>(std::move(opened));
 	return model;

@@ -30,10 +30,14 @@ struct RunOptions {
 	std::string text_file;
 	uint32_t context = 512, chunks = 0;
 	std::string cache = "f16", cache_k, cache_v;
+	std::string inputs = "device";
 	std::string device;
 	bool json = false, quiet = false;
 };
 void addRunOptions(CLI::App& command, RunOptions& options, bool needs_text = true);
+
+/// By the name that --inputs has checked.
+InputPrecision inputPrecision(std::string_view name);
 
 /// A model ready to score texts. Members keep each other alive.
 struct LoadedModel {
@@ -45,6 +49,12 @@ Result<LoadedModel> loadModel(const std::string& path, const RunOptions& options
 
 /// All figures of a divergence.
 Json divergenceJson(const Divergence& divergence);
+
+/// The text cut into chunks; errors name its file.
+Result<TextChunks> chunksOfText(const Tokenizer& tokenizer, const std::string& text, const RunOptions& options);
+
+/// The error with the file that it is about in front.
+Error about(const std::string& file, Error error);
 
 /// The whole file; kInvalidData if it is empty or no UTF-8.
 Result<std::string> readText(const std::string& path);

@@ -207,8 +207,9 @@ Result<Comparison> compare(const Arguments& arguments) {
 	VKQ_TRY(const std::string text, readText(arguments.run.text_file));
 	VKQ_TRY(const auto original, openModelSource(arguments.source));
 	VKQ_TRY(const Tokenizer tokenizer, Tokenizer::fromMetadata(original->metadata(), original->name()));
-	VKQ_TRY(const TextChunks chunks, cutChunks(tokenizer, text, arguments.run.context, arguments.run.chunks));
+	VKQ_TRY(const TextChunks chunks, chunksOfText(tokenizer, text, arguments.run));
 	CompareOptions options{.plan_context = arguments.plan_context, .memory = memory, .prompt = arguments.prompt, .predict = arguments.predict};
+	options.session.inputs = inputPrecision(arguments.run.inputs);
 	if (!arguments.run.device.empty()) options.session.devices = {arguments.run.device};
 
 	ProgressBar bar(arguments.run.quiet || arguments.run.json);
@@ -231,13 +232,17 @@ Result<Comparison> compare(const Arguments& arguments) {
 	comparison.device = planned.request.devices[0].name;
 	comparison.available = memory ? std::min(memory, planned.request.devices[0].available) : planned.request.devices[0].available;
 	comparison.plan_context = arguments.plan_context ? arguments.plan_context : std::min(planned.request.model.n_ctx_train, kDefaultContext);
-	VKQ_TRY(comparison.original, measureOriginal(*original, tokenizer, chunks, options, work.path() / "base.bin", progress));
+	auto measured_original = measureOriginal(*original, tokenizer, chunks, options, work.path() / "base.bin", progress);
+	if (!measured_original) return about(arguments.source, measured_original.error());
+	comparison.original = std::move(measured_original).value();
 	VKQ_TRY(const BaseLogits base, BaseLogits::open(work.path() / "base.bin"));
 
 	const auto measure = [&](const ModelSource& source, std::string_view name, const std::pair<TensorType, TensorType>& cache) -> Result<void> {
 		CompareOptions level_options = options;
 		std::tie(level_options.session.k_type, level_options.session.v_type) = cache;
-		VKQ_TRY(ComparedLevel level, measureLevel(source, *original, comparison.original, tokenizer, chunks, base, level_options, progress));
+		auto measured = measureLevel(source, *original, comparison.original, tokenizer, chunks, base, level_options, progress);
+		if (!measured) return about(std::string(name), measured.error());
+		ComparedLevel level = std::move(measured).value();
 		level.name = caches.size() > 1 ? fmt::format("{}, cache {}", name, level.cache) : std::string(name);
 		comparison.levels.push_back(std::move(level));
 		return {};
@@ -247,6 +252,8 @@ Result<Comparison> compare(const Arguments& arguments) {
 			if (cache != std::pair(TensorType::F16, TensorType::F16)) VKQ_CHECK(measure(*original, comparison.original.name, cache));
 	for (const Candidate& candidate : candidates) {
 		VKQ_TRY(const auto source, openModelSource(candidate.file));
+		VKQ_TRY(const Tokenizer own, Tokenizer::fromMetadata(source->metadata(), source->name()));
+		if (auto same = checkSameVocabulary(own, tokenizer); !same) return about(candidate.file.string(), same.error());
 		for (const auto& cache : caches) VKQ_CHECK(measure(*source, candidate.name, cache));
 	}
 	bar.clear();

@@ -26,13 +26,15 @@ Result<void> imatrixCommand(const Arguments& arguments) {
 		return fail(ErrorCode::kExists, fmt::format("{} exists already", quote(arguments.output)), "--force replaces it");
 	VKQ_TRY(const std::string text, readText(arguments.run.text_file));
 	VKQ_TRY(const LoadedModel model, loadModel(arguments.model, arguments.run, arguments.run.context));
-	VKQ_TRY(const TextChunks chunks, cutChunks(*model.tokenizer, text, arguments.run.context, arguments.run.chunks));
+	VKQ_TRY(const TextChunks chunks, chunksOfText(*model.tokenizer, text, arguments.run));
 	ProgressBar bar(arguments.run.quiet || arguments.run.json);
 	const auto start = std::chrono::steady_clock::now();
-	VKQ_TRY(ImatrixSums sums, collectImatrix(*model.session, *model.source, chunks, [&](uint32_t done, uint32_t of, double) {
+	auto collected = collectImatrix(*model.session, *model.source, chunks, [&](uint32_t done, uint32_t of, double) {
 		bar.update(done, of, fmt::format("chunk {} of {}", done, of), "");
 		return !interrupted();
-	}));
+	});
+	if (!collected) return about(arguments.model, collected.error());
+	ImatrixSums sums = std::move(collected).value();
 	bar.clear();
 	const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 	sums.datasets = {arguments.run.text_file};

@@ -1,5 +1,6 @@
 // vkeval kld MODEL --base FILE, or --original MODEL -f TEXT
 
+#include "core/text.h"
 #include "core/units.h"
 #include "eval/divergence.h"
 #include "tools/common.h"
@@ -34,6 +35,11 @@ Json divergenceJson(const Divergence& d) {
 	        {"perplexity", d.perplexity.mean},
 	        {"perplexity_error", d.perplexity.error},
 	        {"base_perplexity", d.base_perplexity.mean},
+	        {"base_perplexity_error", d.base_perplexity.error},
+	        {"perplexity_difference", d.difference.mean},
+	        {"perplexity_difference_error", d.difference.error},
+	        {"log_perplexity_ratio", d.log_ratio.mean},
+	        {"log_perplexity_ratio_error", d.log_ratio.error},
 	        {"perplexity_ratio", d.ratio.mean},
 	        {"perplexity_ratio_error", d.ratio.error},
 	        {"correlation", d.correlation},
@@ -42,6 +48,7 @@ Json divergenceJson(const Divergence& d) {
 	        {"max_kld", d.maxKld()},
 	        {"kld_percentiles", percentilesJson(d.klds)},
 	        {"mean_delta_p", d.delta_p.mean},
+	        {"mean_delta_p_error", d.delta_p.error},
 	        {"rms_delta_p", d.rms_delta_p.mean},
 	        {"rms_delta_p_error", d.rms_delta_p.error},
 	        {"delta_p_percentiles", percentilesJson(d.delta_ps)},
@@ -60,6 +67,8 @@ void print(const Divergence& d) {
 	line("original's perplexity", d.base_perplexity);
 	line("perplexity ratio", d.ratio);
 	line("perplexity difference", d.difference);
+	line("ln of the ratio", d.log_ratio);
+	fmt::print("{:<28} {:>12.6f}\n", "correlation", d.correlation);
 	line("mean KL divergence", d.kld);
 	line("same most likely token", d.same_top, " %", 100);
 	line("mean change of probability", d.delta_p, " %", 100);
@@ -75,9 +84,14 @@ void print(const Divergence& d) {
 Result<Divergence> againstFile(const Arguments& arguments) {
 	VKQ_TRY(const BaseLogits base, BaseLogits::open(arguments.base));
 	VKQ_TRY(const LoadedModel model, loadModel(arguments.model, arguments.run, base.context()));
+	if (model.tokenizer->size() != base.vocabulary())
+		return fail(ErrorCode::kInvalidData, fmt::format("{}: has {} tokens, but {} was written by a model of {}", quote(arguments.model), model.tokenizer->size(), quote(arguments.base), base.vocabulary()),
+		            "compare a model with the original that it was made from");
 	std::vector<Token> tokens = base.tokens();
 	if (arguments.run.chunks && arguments.run.chunks < base.chunks()) tokens.resize(size_t(arguments.run.chunks) * base.context());
-	return measureDivergence(*model.session, chunksOf(*model.tokenizer, std::move(tokens), base.context()), base, chunkProgress(arguments.run, "KLD"));
+	auto result = measureDivergence(*model.session, chunksOf(*model.tokenizer, std::move(tokens), base.context()), base, chunkProgress(arguments.run, "KLD"));
+	if (!result) return about(arguments.model, result.error());
+	return result;
 }
 
 Result<Divergence> againstModel(const Arguments& arguments) {
@@ -87,8 +101,11 @@ Result<Divergence> againstModel(const Arguments& arguments) {
 	plain.cache = "f16";
 	plain.cache_k = plain.cache_v = "";
 	VKQ_TRY(const LoadedModel original, loadModel(arguments.original, plain, arguments.run.context));
-	VKQ_TRY(const TextChunks chunks, cutChunks(*model.tokenizer, text, arguments.run.context, arguments.run.chunks));
-	return measureDivergence(*model.session, *original.session, chunks, chunkProgress(arguments.run, "KLD"));
+	if (auto same = checkSameVocabulary(*model.tokenizer, *original.tokenizer); !same) return about(arguments.model, same.error());
+	VKQ_TRY(const TextChunks chunks, chunksOfText(*model.tokenizer, text, arguments.run));
+	auto result = measureDivergence(*model.session, *original.session, chunks, chunkProgress(arguments.run, "KLD"));
+	if (!result) return about(arguments.model + " or " + arguments.original, result.error());
+	return result;
 }
 
 Result<void> divergenceCommand(const Arguments& arguments) {

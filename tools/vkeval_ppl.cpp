@@ -22,20 +22,22 @@ struct Arguments {
 Result<void> perplexityCommand(const Arguments& arguments) {
 	VKQ_TRY(const std::string text, readText(arguments.run.text_file));
 	VKQ_TRY(const LoadedModel model, loadModel(arguments.model, arguments.run, arguments.run.context));
-	VKQ_TRY(const TextChunks chunks, cutChunks(*model.tokenizer, text, arguments.run.context, arguments.run.chunks));
+	VKQ_TRY(const TextChunks chunks, chunksOfText(*model.tokenizer, text, arguments.run));
 	std::optional<BaseLogitsWriter> writer;
 	ScoreVisitor save;
 	if (!arguments.save_logits.empty()) {
 		VKQ_TRY(writer, BaseLogitsWriter::create(arguments.save_logits, chunks, model.session->model().n_vocab, arguments.force));
 		save = [&writer](const ScoredPosition& position) { return writer->add(position.logits); };
 	}
-	VKQ_TRY(const Perplexity result, measurePerplexity(*model.session, chunks, chunkProgress(arguments.run, "perplexity"), save));
+	auto measured = measurePerplexity(*model.session, chunks, chunkProgress(arguments.run, "perplexity"), save);
+	if (!measured) return about(arguments.model, measured.error());
+	const Perplexity result = std::move(measured).value();
 	if (writer) VKQ_CHECK(writer->finish());
 
 	if (arguments.run.json) {
 		printJson({{"model", arguments.model}, {"text", arguments.run.text_file}, {"context", chunks.context}, {"chunks", chunks.count()}, {"perplexity", result.value},
 		           {"error", result.error}, {"positions", result.positions}, {"seconds", result.seconds}, {"tokens_per_second", double(result.tokens) / result.seconds},
-		           {"running", result.running}, {"device", model.session->deviceNames()}});
+		           {"running", result.running}, {"inputs", arguments.run.inputs}, {"device", model.session->deviceNames()}});
 		return {};
 	}
 	fmt::print("perplexity {:.4f} +/- {:.4f}  ({} positions in {} chunks of {} tokens)\n", result.value, result.error, result.positions, chunks.count(), chunks.context);

@@ -1,4 +1,4 @@
-// Parameters of product.comp, quantize_activations.comp and group_experts.comp, and the codings of the device layout
+// Parameters of product.comp, quantize_activations.comp, round_activations.comp and group_experts.comp, and the codings of the device layout
 // (quant/device_layout.h) that the shaders are specialized for.
 #ifndef VKQ_SHADERS_PRODUCT_H
 #define VKQ_SHADERS_PRODUCT_H
@@ -40,6 +40,11 @@
 #define VKQ_ACTIVATION_PAIR_WORDS 16
 #define VKQ_ACTIVATION_WORDS 18
 
+// How round_activations.comp rounds.
+#define VKQ_ROUND_HALF 1
+#define VKQ_ROUND_BFLOAT 2
+#define VKQ_ROUND_BITS8 3     // codes of -127..127 times a scale a block
+
 // The tile of product_tiled.comp, and its workgroup.
 #define VKQ_TILED_ROWS 64
 #define VKQ_TILED_COLUMNS 64
@@ -70,6 +75,13 @@ struct QuantizeActivationsPush {
 	uint x_stride;     // words
 };
 VKQ_PUSH_SIZE(QuantizeActivationsPush, 12);
+
+struct RoundActivationsPush {
+	uint columns;
+	uint count;        // vectors
+	uint x_stride;     // words; what is written is packed
+};
+VKQ_PUSH_SIZE(RoundActivationsPush, 12);
 
 struct GroupExpertsPush {
 	uint slots;          // tokens x experts a token

@@ -3,6 +3,7 @@
 
 #include "ggufio/model_source.h"
 #include "quant/codec.h"
+#include "quant/imatrix.h"
 
 #include <cstring>
 #include <functional>
@@ -12,8 +13,8 @@ namespace vkq {
 
 class QuantizedSource : public ModelSource {
 public:
-	/// `type_of` gives each tensor's type; the base must outlive this and hold F16, BF16 or F32.
-	QuantizedSource(const ModelSource& base, const std::function<TensorType(const TensorInfo&)>& type_of) : base_(base) {
+	/// `type_of` gives each tensor's type; the base (which holds F16, BF16 or F32) and the importance of dense weights, if given, must outlive this.
+	QuantizedSource(const ModelSource& base, const std::function<TensorType(const TensorInfo&)>& type_of, const Imatrix* imatrix = nullptr) : base_(base), imatrix_(imatrix) {
 		for (const TensorInfo& stored : base.tensors()) {
 			TensorInfo tensor = stored;
 			tensor.type = type_of(stored);
@@ -36,9 +37,12 @@ public:
 			return {};
 		}
 		std::vector<float> row(stored.ne[0]);
+		const float* importance = nullptr;
+		if (imatrix_)
+			if (const auto found = imatrix_->importance.find(stored.name); found != imatrix_->importance.end()) importance = found->second.data();
 		for (uint64_t r = 0; r < rows; ++r) {
 			decodeRow(stored.type, bytes.data() + r * stored.rowBytes(), stored.ne[0], row.data());
-			encodeRow(wanted.type, row.data(), stored.ne[0], nullptr, out + r * wanted.rowBytes());
+			encodeRow(wanted.type, row.data(), stored.ne[0], importance, out + r * wanted.rowBytes());
 		}
 		return {};
 	}
@@ -47,6 +51,7 @@ public:
 
 private:
 	const ModelSource& base_;
+	const Imatrix* imatrix_;
 	std::vector<TensorInfo> tensors_;
 };
 
