@@ -19,7 +19,7 @@ struct DeviceSpec {
 	uint64_t max_allocation = 4 * kGiB - 4;   // bytes of one VkDeviceMemory, and of one VkBuffer
 	uint64_t max_storage_range = 4 * kGiB - 4;// bytes that one descriptor reaches; what is larger is split into pieces
 	uint32_t offset_alignment = 256;          // bytes: start of everything that is bound; a power of two
-	uint64_t granularity = 64 * kKiB;         // bytes: what an allocation is rounded up to; a power of two
+	uint64_t granularity = 64 * kKiB;         // bytes: what an allocation is rounded up to; a power of two. Of a device that is there: vk::allocationGranularity()
 	uint32_t interleave = 8;                  // rows of a weight matrix that lie interleaved (device_layout.h); 1: none
 	double bandwidth = 0;                     // bytes/s of that memory; 0: unknown
 	double host_bandwidth = 25e9;             // bytes/s at which the device reads host memory (PCIe 4.0 x16; unified: = bandwidth)

@@ -197,7 +197,7 @@ DeviceInfo inspect(VkInstance instance, VkPhysicalDevice physical, uint32_t inde
 	device.memory_types.assign(memory.memoryTypes, memory.memoryTypes + memory.memoryTypeCount);
 	device.heaps = currentHeaps(device);
 	// Unified: whatever is device-local can be mapped, and there is no other heap that the device would rather use.
-	features.unified_memory = std::all_of(device.heaps.begin(), device.heaps.end(), [](const HeapInfo& heap) { return !heap.device_local || heap.host_visible; }) &&
+	features.unified_memory = !environment().discrete && std::all_of(device.heaps.begin(), device.heaps.end(), [](const HeapInfo& heap) { return !heap.device_local || heap.host_visible; }) &&
 	                          device.kind != DeviceKind::Discrete;
 
 	device.compute_family = chooseComputeFamily(physical, device);

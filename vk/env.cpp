@@ -43,6 +43,7 @@ Environment read() {
 	env.cache_dir = cacheDir();
 	env.heap_limit = number(variable("VKQ_HEAP_LIMIT"));
 	env.no_import = flag("VKQ_NO_IMPORT");
+	env.discrete = flag("VKQ_DISCRETE");
 	env.variant = variable("VKQ_VARIANT");
 	const std::string_view fault = variable("VKQ_FAULT");
 	const size_t at = fault.find('@');

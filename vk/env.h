@@ -7,6 +7,7 @@
 //   VKQ_FAULT=KIND@N           makes the N-th submit (device_lost) or allocation (out_of_memory) fail: for tests of what happens then
 //   VKQ_VARIANT=NAME          forces a kernel variant (vkinfo --devices lists them)
 //   VKQ_NO_IMPORT=1            never imports host memory: forces the staging path
+//   VKQ_DISCRETE=1             treats unified memory as a card's own: for tests of staging and of weights left on the host
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,7 @@ struct Environment {
 	Fault fault = Fault::None;
 	uint64_t fault_at = 0;                    // 1-based count
 	bool no_import = false;
+	bool discrete = false;
 	std::string variant;                      // empty: not set
 };
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace vkq::vk {
@@ -74,6 +75,36 @@ Result<uint32_t> chooseMemoryType(const DeviceInfo& info, MemoryUse use, uint32_
 uint64_t bufferAlignment(Device& device) {
 	const auto needs = requirements(device, 1 << 16, false);
 	return std::max<uint64_t>({needs ? needs->alignment : 256, device.limits().storage_alignment, device.limits().uniform_alignment, 16});
+}
+
+namespace {
+
+/// How far the budget's use moves for one byte, if it does so twice alike; else 0.
+uint64_t measuredPage(Device& device) {
+	uint64_t moved[2]{};
+	for (uint64_t& bytes : moved) {
+		const auto used = [&](uint32_t heap) { return currentHeaps(device.info())[heap].used; };
+		const auto type = chooseMemoryType(device.info(), MemoryUse::Device, UINT32_MAX);
+		if (!type) return 0;
+		const uint32_t heap = device.info().memory_types[*type].heapIndex;
+		const uint64_t before = used(heap);
+		const auto one = Memory::allocate(device, 1, MemoryUse::Device);
+		if (!one) return 0;
+		const uint64_t after = used(heap);
+		bytes = after > before ? after - before : 0;
+	}
+	constexpr uint64_t kLargestPage = 2 << 20;   // what is more is not a page, but a pool, or somebody else's allocation
+	return moved[0] == moved[1] && std::has_single_bit(moved[0]) && moved[0] <= kLargestPage ? moved[0] : 0;
+}
+
+}  // namespace
+
+uint64_t allocationGranularity(Device& device) {
+	constexpr uint64_t kUsualPage = 64 << 10;
+	const auto needs = requirements(device, 1, false);
+	const uint64_t own = needs ? std::bit_ceil(std::max<uint64_t>({needs->size, needs->alignment, 1})) : 0;
+	const bool measurable = device.features().memory_budget && !device.info().software() && !environment().heap_limit;
+	return std::max({kUsualPage, own, measurable ? measuredPage(device) : 0});
 }
 
 Result<std::shared_ptr<Memory>> Memory::allocate(Device& device, uint64_t bytes, MemoryUse use) {

@@ -96,6 +96,11 @@ struct BufferView {
 /// The alignment that offsets of buffers inside a Memory need on this device, bytes: asked of the driver once.
 uint64_t bufferAlignment(Device& device);
 
+/// What allocations are rounded up to, bytes, a power of two: the most of the driver's own size for a buffer of one byte, of how far its
+/// live budget moves for an allocation of one byte (the driver does not say otherwise what it takes from the kernel), and of 64 KiB, the
+/// page of today's GPUs. A software device's budget is the whole machine's, so it is not looked at.
+uint64_t allocationGranularity(Device& device);
+
 /// The memory type for `use`, or nothing; `allowed` is a bit mask of types. Device memory prefers the largest device-local heap by
 /// live budget; Upload and Download prefer heaps that are not device-local on discrete devices.
 Result<uint32_t> chooseMemoryType(const DeviceInfo& info, MemoryUse use, uint32_t allowed);

@@ -99,6 +99,37 @@ TEST(Vkrun, RefusesWhatDoesNotFitWithNumbers) {
 	EXPECT_EQ(vkrun({kModel, "-p", "x", "--device-memory", "5MiB"}).code, 3);
 }
 
+TEST(Vkrun, RunsInExactlyThePlannedBytesAndNotInOneGranuleLess) {
+	const auto plan = jsonOf({kModel, "-c", "256", "--plan"});
+	uint64_t most = 0, heaps = 0;
+	for (const auto& heap : plan["heaps"]) {
+		most = std::max(most, heap["planned_bytes"].get<uint64_t>());
+		heaps += heap["planned_bytes"] > 0;
+	}
+	if (heaps != 1) GTEST_SKIP() << "the limit holds for every heap alike: one that is all of the plan is wanted";
+	const std::vector<std::string> run{kModel, "-c", "256", "-p", "It was", "-n", "2"};
+	const ToolResult fits = vkrun(run, {.environment = {{"VKQ_HEAP_LIMIT", std::to_string(most)}}});
+	EXPECT_EQ(fits.code, 0) << fits.err;
+	// Nothing is allocated first: the allocation that would fail is never made.
+	const ToolResult refused = vkrun(run, {.environment = {{"VKQ_HEAP_LIMIT", std::to_string(most - 65536)}, {"VKQ_FAULT", "out_of_memory@1"}}});
+	EXPECT_EQ(refused.code, 3) << refused.err;
+	EXPECT_NE(refused.err.find("are missing"), std::string::npos) << refused.err;
+}
+
+TEST(Vkrun, ReadsFromTheHostWhatItsPlanLeavesThere) {
+	const ToolOptions discrete{.environment = {{"VKQ_DISCRETE", "1"}}};
+	std::vector<std::string> run{kModel, "-c", "256", "-p", "It was", "-n", "8", "--temp", "0"};
+	const auto all = jsonOf(run);
+	for (const char* more : {"--offload", "--device-memory", "12MiB"}) run.push_back(more);
+	const auto part = jsonOf(run, discrete);
+	EXPECT_EQ(all["text"], part["text"]);
+	run.push_back("--plan");
+	const auto plan = jsonOf(run, discrete);
+	EXPECT_GT(plan["offloaded_weight_bytes"], 0);
+	EXPECT_GT(plan["weight_bytes"], 0);
+	EXPECT_LE(plan["device_bytes"], 12 << 20);
+}
+
 TEST(Vkrun, SurvivesWhatDevicesDo) {
 	const ToolResult memory = vkrun({kModel, "-p", "x"}, {.environment = {{"VKQ_FAULT", "out_of_memory@1"}}});
 	EXPECT_EQ(memory.code, 1);
