@@ -196,7 +196,7 @@ std::string errorMaps(const Comparison& comparison) {
 		html += fmt::format("<figure><h3 class=\"soft\">{}</h3>{}</figure>\n", escapeHtml(level.name), heatSvg(rows, columns, cells, smallest, largest, "Error of each tensor by layer: " + level.name));
 	}
 	if (html.empty()) return {};
-	return fmt::format("<section class=\"card\"><h2>Error by layer</h2><p class=\"soft\">How far each tensor's weights are from the original's, as a share of a typical weight; in per cent; columns are layers. "
+	return fmt::format("<section class=\"card\"><h2>Error by layer</h2><p class=\"soft\">How far each tensor's weights are from the original's, in per cent of a typical weight; columns are layers. "
 	                   "Shades are logarithmic, the darkest is {:.1f} %.</p><div class=\"plots\">\n{}</div></section>\n", 100 * largest, html);
 }
 
