@@ -18,6 +18,7 @@ namespace vkq {
 struct JobLevel {
 	QuantizeOptions options;
 	std::filesystem::path output;     // of a split output: the name that the first shard's is made from
+	std::string name{};               // for people; empty: the file type's
 };
 
 struct JobOptions {
