@@ -179,6 +179,8 @@ void Session::observe(InputObserver* observer) {
 		for (Impl::Recorded& slot : stage) slot.tokens = 0;   // recorded anew at the next step
 }
 
+Result<void> Session::reload(size_t tensor) { return Weights::reload(*impl_->source, tensor, *impl_->allocation, impl_->kernels); }
+
 Result<std::span<const float>> Session::feed(std::span<const Token> tokens, const std::function<bool()>& interrupted) {
 	VKQ_CHECK(impl_->checkTokens(tokens));
 	while (!tokens.empty()) {

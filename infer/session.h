@@ -95,6 +95,10 @@ public:
 	Result<void> save(const std::filesystem::path& path, std::span<const Token> tokens) const;
 	Result<std::vector<Token>> restore(const std::filesystem::path& path);
 
+	/// The source's tensor `tensor` has other values now (of the same shape and type): they take the place of the ones that are loaded. The cache
+	/// keeps what the old ones computed; rewind(0) forgets it.
+	Result<void> reload(size_t tensor);
+
 	/// From now on `observer` sees the inputs of products (infer/input_observer.h). It must outlive the steps; null: nobody does.
 	void observe(InputObserver* observer);
 

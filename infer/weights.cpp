@@ -186,4 +186,12 @@ Result<Weights> Weights::load(const ModelSource& source, const Hyperparameters& 
 	return weights;
 }
 
+Result<void> Weights::reload(const ModelSource& source, size_t tensor, const Allocation& allocation, std::span<const Kernels> kernels) {
+	const LoadProgress unheard;
+	Uploader uploader(source, allocation, kernels, unheard);
+	for (const Placement* piece : findPlacements(allocation.plan(), What::Weight, uint32_t(tensor)))
+		VKQ_CHECK(source.tensors()[tensor].dimensions <= 1 ? uploader.vector(tensor, *piece) : uploader.matrix(tensor, *piece));
+	return {};
+}
+
 }  // namespace vkq

@@ -34,6 +34,9 @@ struct Weights {
 	/// the file's).
 	static Result<Weights> load(const ModelSource& source, const Hyperparameters& model, std::span<const TensorInfo> tensors, const Allocation& allocation,
 	                            std::span<const Kernels> kernels, const LoadProgress& progress);
+
+	/// Uploads one tensor again: the source gives other values now. Nothing to do for one that the host reads.
+	static Result<void> reload(const ModelSource& source, size_t tensor, const Allocation& allocation, std::span<const Kernels> kernels);
 };
 
 }  // namespace vkq
