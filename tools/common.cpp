@@ -1,5 +1,6 @@
 #include "tools/common.h"
 
+#include "core/text.h"
 #include "ggufio/lost_pages.h"
 #include "tools/version.h"
 
@@ -9,6 +10,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <new>
 #include <system_error>
 
@@ -94,6 +97,14 @@ void catchInterrupts() {
 const std::atomic<bool>& interruptFlag() { return interrupt_flag; }
 
 bool isTerminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
+
+Result<std::string> readText(const std::string& path) {
+	std::ifstream in(path, std::ios::binary);
+	if (!in) return fail(ErrorCode::kNotFound, fmt::format("{}: cannot be read", quote(path)));
+	std::string text((std::istreambuf_iterator<char>(in)), {});
+	if (text.empty()) return fail(ErrorCode::kInvalidData, fmt::format("{}: is empty", quote(path)));
+	return text;
+}
 
 std::string jsonText(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace); }
 

@@ -39,6 +39,9 @@ inline bool interrupted() { return interruptFlag().load(std::memory_order_relaxe
 
 bool isTerminal(std::FILE* stream);
 
+/// The whole file; kNotFound, or kInvalidData if it is empty.
+Result<std::string> readText(const std::string& path);
+
 using Json = nlohmann::ordered_json;
 /// Indented text. Bytes that are no UTF-8 are replaced, where the library's default would throw.
 std::string jsonText(const Json& json);

@@ -6,9 +6,6 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
-
 namespace vkq::tools {
 
 void addRunOptions(CLI::App& command, RunOptions& options, bool needs_text) {
@@ -30,14 +27,6 @@ InputPrecision inputPrecision(std::string_view name) {
 	if (name == "float") return InputPrecision::Float;
 	if (name == "8bit") return InputPrecision::Bits8;
 	return name == "reference" ? InputPrecision::Reference : InputPrecision::Device;
-}
-
-Result<std::string> readText(const std::string& path) {
-	std::ifstream in(path, std::ios::binary);
-	if (!in) return fail(ErrorCode::kNotFound, fmt::format("{}: cannot be read", quote(path)));
-	std::string text((std::istreambuf_iterator<char>(in)), {});
-	if (text.empty()) return fail(ErrorCode::kInvalidData, fmt::format("{}: is empty", quote(path)));
-	return text;
 }
 
 Error about(const std::string& file, Error error) {

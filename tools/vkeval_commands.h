@@ -56,9 +56,6 @@ Result<TextChunks> chunksOfText(const Tokenizer& tokenizer, const std::string& t
 /// The error with the file that it is about in front.
 Error about(const std::string& file, Error error);
 
-/// The whole file; kInvalidData if it is empty or no UTF-8.
-Result<std::string> readText(const std::string& path);
-
 /// A progress bar over chunks that also looks for Ctrl-C.
 EvalProgress chunkProgress(const RunOptions& options, std::string_view figure);
 

@@ -120,7 +120,7 @@ Result<std::vector<std::pair<TensorType, TensorType>>> cachesOf(const Arguments&
 
 Json toJson(const ComparedLevel& level) {
 	Json json = {{"name", level.name}, {"file_type", level.file_type}, {"cache", level.cache}, {"file_bytes", level.file_bytes}, {"bits_per_weight", level.bits_per_weight},
-	             {"planned_bytes", level.planned_bytes}, {"fits", level.fits}, {"on_frontier", level.on_frontier}};
+	             {"planned_bytes", level.planned_bytes}, {"fits", level.fits}, {"on_frontier", level.on_frontier}, {"chosen", level.chosen}};
 	if (!level.reason.empty()) json["reason"] = level.reason;
 	if (level.divergence) {
 		json["quality"] = divergenceJson(*level.divergence);

@@ -4,6 +4,7 @@
 #include "core/result.h"
 #include "quant/imatrix.h"
 #include "quantize/job.h"
+#include "tools/vkquant_mix.h"
 
 #include <filesystem>
 #include <optional>
@@ -17,6 +18,9 @@ struct VkquantArguments {
 	std::vector<JobLevel> levels;
 	JobOptions job;
 	std::optional<Imatrix> imatrix;      // what the levels' options point to
+	std::optional<MixRequest> mix;       // types are chosen: of the one level, whose target says nothing yet
+	bool recipe_alone = false;           // the one level's types are all its overrides': the file type is the nearest
+	std::filesystem::path recipe_out;    // --recipe-out
 	std::string device;                  // --device
 	bool dry_run = false, quiet = false, json = false, validation = false, modelfile = false;
 };

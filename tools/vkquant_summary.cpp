@@ -27,7 +27,10 @@ std::string typeMix(const QuantizePlan& plan) {
 	return text;
 }
 
-std::string levelName(const JobLevel& level) { return level.options.copy ? "COPY" : std::string(level.options.mixture.target.name); }
+std::string levelName(const JobLevel& level) {
+	if (!level.name.empty()) return level.name;
+	return level.options.copy ? "COPY" : std::string(level.options.mixture.target.name);
+}
 
 void printSizes(const VkquantSummary& summary) {
 	Table table({{"level"}, {"before", Align::Right}, {"after", Align::Right}, {"share", Align::Right}, {"bits/weight", Align::Right}, {"tensors"}});
@@ -38,6 +41,7 @@ void printSizes(const VkquantSummary& summary) {
 		           fmt::format("{:.2f}", plan.bitsPerWeight()), typeMix(plan)});
 	}
 	fmt::print("{}", table.text());
+	if (summary.mix) fmt::print("{}", mixText(*summary.mix));
 	for (const QuantizePlan& plan : summary.plans) {
 		if (const auto& missing = plan.imatrix.missing; !missing.empty())
 			fmt::print("{}: {} tensors are not in the importance matrix and are encoded without: {}{}\n", plan.target.name, missing.size(),
@@ -122,6 +126,8 @@ Json summaryJson(const VkquantSummary& summary) {
 			}
 			level["tensors"].push_back(std::move(entry));
 		}
+		if (!summary.levels[i].name.empty()) level["file_type"] = summary.levels[i].options.mixture.target.name;
+		if (summary.mix) level["mix"] = mixJson(*summary.mix);
 		json["levels"].push_back(std::move(level));
 	}
 	return json;

@@ -4,6 +4,7 @@
 #include "ggufio/model_source.h"
 #include "quantize/job.h"
 #include "tools/common.h"
+#include "tools/vkquant_mix.h"
 #include "vk/device.h"
 
 #include <span>
@@ -15,6 +16,7 @@ struct VkquantSummary {
 	const ModelSource& source;
 	const std::vector<JobLevel>& levels;
 	const std::vector<QuantizePlan>& plans;
+	const ChosenMix* mix = nullptr;          // of the one level, where its types were chosen
 	const JobResult* result = nullptr;
 	const vk::Device* device = nullptr;
 };

@@ -65,6 +65,13 @@ TEST_F(Peer, UnderstandsTheSameOverrides) {
 	same({"--prune-layers", "1,4"}, "Q4_K_M");
 }
 
+TEST_F(Peer, TakesOurRecipesAsTensorTypeFiles) {
+	ASSERT_EQ(runTool("vkquant", {"model.gguf", "--target-bpw", "4.5", "--dry-run", "--recipe-out", "mix.txt", "--quiet"}, {.folder = folder.path()}).code, 0);
+	ASSERT_EQ(peer("llama-quantize --tensor-type-file mix.txt model.gguf theirs.gguf Q4_K_M 2"), 0);
+	ASSERT_EQ(runTool("vkquant", {"model.gguf", "ours.gguf", "Q4_K_M", "--recipe", "mix.txt", "--quiet"}, {.folder = folder.path()}).code, 0);
+	EXPECT_TRUE(readFile(folder / "theirs.gguf") == readFile(folder / "ours.gguf"));
+}
+
 TEST_F(Peer, RequantizesAlike) {
 	ASSERT_EQ(runTool("vkquant", {"model.gguf", "q8.gguf", "Q8_0", "--quiet"}, {.folder = folder.path()}).code, 0);
 	std::filesystem::rename(folder / "q8.gguf", folder / "model.gguf");
