@@ -4,6 +4,7 @@
 #include "infer/generate.h"
 #include "planner/file_types.h"
 #include "quant/file_type.h"
+#include "quant/metadata_keys.h"
 
 #include <fmt/format.h>
 
@@ -108,6 +109,7 @@ ComparedLevel describe(const ModelSource& source, const CompareOptions& options)
 	ComparedLevel level;
 	level.file_type = fileTypeOf(source);
 	level.name = level.file_type;
+	level.chosen = source.metadata().string(kRecipeKey).has_value();
 	level.cache = cacheName(options.session.k_type, options.session.v_type);
 	level.file_bytes = source.storedBytes();
 	level.bits_per_weight = bitsPerWeight(source.tensors());
@@ -190,8 +192,8 @@ Result<ComparedLevel> measureLevel(const ModelSource& source, const ModelSource&
 
 void Comparison::markFrontier() {
 	for (ComparedLevel& level : levels) {
-		level.on_frontier = level.divergence && std::none_of(levels.begin(), levels.end(), [&](const ComparedLevel& other) {
-			if (!other.divergence) return false;
+		level.on_frontier = level.divergence && !level.chosen && std::none_of(levels.begin(), levels.end(), [&](const ComparedLevel& other) {
+			if (!other.divergence || other.chosen) return false;
 			const double theirs = other.divergence->kld.mean, ours = level.divergence->kld.mean;
 			return other.file_bytes <= level.file_bytes && theirs <= ours && (other.file_bytes < level.file_bytes || theirs < ours);
 		});

@@ -37,6 +37,7 @@ struct Answer {
 struct ComparedLevel {
 	std::string name;                  // "Q4_K_M", a file's name; with the cache's types where those differ between levels
 	std::string file_type, cache;      // "Q4_K_M"; "f16", "q8_0/q4_0"
+	bool chosen = false;               // its tensors' types were chosen for this model (vkquant.recipe)
 	uint64_t file_bytes = 0;
 	double bits_per_weight = 0;
 	std::optional<Divergence> divergence;   // of the original: only its perplexity means something. Nothing where it does not fit
@@ -46,7 +47,7 @@ struct ComparedLevel {
 	std::string reason;                // why not
 	TensorErrors errors;               // empty for the original and for levels that are only another cache
 	std::optional<Answer> answer;
-	bool on_frontier = false;          // no other level is both smaller and closer to the original
+	bool on_frontier = false;          // no other level of a fixed file type is both smaller and closer to the original, nor is this one chosen
 };
 
 struct Comparison {

@@ -2,6 +2,7 @@
 
 #include "core/units.h"
 #include "eval/plot_svg.h"
+#include "eval/type_map.h"
 
 #include <fmt/format.h>
 
@@ -32,6 +33,7 @@ p { margin: .25rem 0; } .soft, figcaption { color: var(--soft); font-size: .9rem
 .plots { margin-top: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 figure { margin: 0; min-width: 0; } svg { width: 100%; height: auto; display: block; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-numeric: tabular-nums; }
+.types td[style] { text-align: center; background: color-mix(in srgb, var(--accent) calc(var(--bits) * .6), var(--card)); } .types { width: auto; }
 td { white-space: nowrap; } th, td { padding: .4rem .45rem; text-align: right; vertical-align: bottom; border-bottom: 1px solid var(--grid); } th { color: var(--soft); font-weight: 600; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }
 tr.best td { font-weight: 650; } tr.best td:first-child { box-shadow: inset .25rem 0 var(--accent); }
@@ -94,7 +96,7 @@ std::string qualityPlot(const Comparison& comparison) {
 	if (points.empty()) return {};
 	std::sort(frontier.begin(), frontier.end(), [&](size_t a, size_t b) { return points[a].x < points[b].x; });
 	return figure("Quality against size", scatterSvg({"file size, MiB"}, {"mean KL divergence", true}, points, frontier, "Divergence of each level against its size"),
-	              "Lower and further left is better. The dashed line is the frontier: no other level is both smaller and closer to the original.");
+	              "Lower and further left is better. The dashed line is the frontier of the file types: none is both smaller and closer to the original. A level whose types were chosen for this model stands by itself.");
 }
 
 /// What the recommendation goes by: the change of perplexity and its limit.
@@ -152,24 +154,18 @@ std::string divergencePlot(const Comparison& comparison) {
 	              "For each share of the text's positions, the divergence that they do not exceed.");
 }
 
-/// "blk.3.ffn_up.weight" -> 3, "ffn_up"; nothing for tensors of no layer.
-std::optional<std::pair<uint32_t, std::string>> layerOf(std::string_view name) {
-	if (!name.starts_with("blk.")) return {};
-	name.remove_prefix(4);
-	uint32_t layer = 0;
-	size_t digits = 0;
-	for (; digits < name.size() && digits < 6 && name[digits] >= '0' && name[digits] <= '9'; ++digits) layer = layer * 10 + uint32_t(name[digits] - '0');
-	if (digits == 0 || digits >= name.size() || name[digits] != '.') return {};
-	name.remove_prefix(digits + 1);
-	if (name.ends_with(".weight")) name.remove_suffix(7);
-	return std::pair(layer, std::string(name));
+std::string typeMaps(const Comparison& comparison) {
+	std::string html;
+	for (const ComparedLevel& level : comparison.levels) html += typeMapHtml(level);
+	if (html.empty()) return {};
+	return fmt::format("<section class=\"card\"><h2>Types by layer</h2><p class=\"soft\">Which type each tensor has; deeper colour is more bits.</p>\n{}</section>\n", html);
 }
 
 std::string errorMaps(const Comparison& comparison) {
 	double smallest = INFINITY, largest = 0;
 	for (const ComparedLevel& level : comparison.levels)
 		for (const TensorError& error : level.errors.tensors)
-			if (layerOf(error.name) && std::isfinite(error.harm()) && error.harm() > 0) {
+			if (layerAndKind(error.name) && std::isfinite(error.harm()) && error.harm() > 0) {
 				smallest = std::min(smallest, error.harm());
 				largest = std::max(largest, error.harm());
 			}
@@ -179,7 +175,7 @@ std::string errorMaps(const Comparison& comparison) {
 		uint32_t layers = 0;
 		std::map<std::pair<std::string, uint32_t>, double> values;
 		for (const TensorError& error : level.errors.tensors) {
-			const auto place = layerOf(error.name);
+			const auto place = layerAndKind(error.name);
 			if (!place || error.distortion.maxError() == 0) continue;
 			kinds.insert(place->second);
 			layers = std::max(layers, place->first + 1);
@@ -239,7 +235,7 @@ std::string reportHtml(const Comparison& c, std::string_view json, std::string_v
 	html += "<section class=\"card\"><h2>Figures</h2>" + table(c) + "<p class=\"soft\">Perplexity: lower is better; its change is against the original on the same text, ± standard error. KL divergence: "
 	        "how far predictions moved, 0 is not at all.</p></section>\n";
 	html += "<div class=\"plots\">\n" + qualityPlot(c) + changePlot(c) + speedPlot(c) + divergencePlot(c) + "</div>\n";
-	html += errorMaps(c) + answers(c);
+	html += typeMaps(c) + errorMaps(c) + answers(c);
 	html += fmt::format("<footer><p class=\"soft\">Made by vkeval {}. All figures are in this page as JSON (id “figures”).</p></footer>\n", escapeHtml(version));
 	html += "<script type=\"application/json\" id=\"figures\">" + inertJson(json) + "</script>\n</body></html>\n";
 	return html;
