@@ -3,6 +3,7 @@
 
 #include "ggufio/model_source.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -33,6 +34,7 @@ public:
 		std::copy_n(values_.data() + first_row * row_bytes, rows * row_bytes, out);
 		return {};
 	}
+	Result<void> intact() const override { return original_.intact(); }
 	void willNeed(size_t tensor, uint64_t first_row, uint64_t rows) const override {
 		if (tensor != changed_) original_.willNeed(tensor, first_row, rows);
 	}
