@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <new>
@@ -100,7 +101,8 @@ bool isTerminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
 
 Result<std::string> readText(const std::string& path) {
 	std::ifstream in(path, std::ios::binary);
-	if (!in) return fail(ErrorCode::kNotFound, fmt::format("{}: cannot be read", quote(path)));
+	std::error_code ignored;
+	if (!in || std::filesystem::is_directory(path, ignored)) return fail(ErrorCode::kNotFound, fmt::format("{}: cannot be read", quote(path)));
 	std::string text((std::istreambuf_iterator<char>(in)), {});
 	if (text.empty()) return fail(ErrorCode::kInvalidData, fmt::format("{}: is empty", quote(path)));
 	return text;
