@@ -210,14 +210,14 @@ Result<void> interpret(Texts& texts, VkquantArguments& arguments) {
 	VKQ_TRY(const std::vector<std::string> types, parseWords(texts, arguments, output));
 	VKQ_CHECK(readImatrix(texts, arguments));
 	VKQ_CHECK(checkMixOptions(texts, types.size()));
+	if (texts.budget()) {
+		VKQ_TRY(arguments.mix, mixRequest(texts, arguments.job.keep_split));
+	}
 	VKQ_TRY(QuantizeOptions common, commonOptions(texts, arguments));
 	if (texts.anyRecipe()) VKQ_CHECK(takeRecipe(texts, common));
 	if (!arguments.recipe_out.empty() && types.size() > 1) return fail(ErrorCode::kUsage, "--recipe-out writes the types of one level");
 	if (texts.route == "device") arguments.job.pipeline.route = Route::Device;
 	if (texts.route == "host") arguments.job.pipeline.route = Route::Host;
-	if (texts.budget()) {
-		VKQ_TRY(arguments.mix, mixRequest(texts, arguments.job.keep_split));
-	}
 	if (types.empty()) {
 		JobLevel level;
 		level.options = common;

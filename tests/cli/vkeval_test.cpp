@@ -68,6 +68,10 @@ TEST(Vkeval, NamesTheModelAndThePlaceOfLogitsThatAreNotFinite) {
 	EXPECT_NE(result.firstError().find("damaged.gguf"), std::string::npos) << result.err;
 	EXPECT_NE(result.firstError().find("not finite after token 129 of chunk 1"), std::string::npos) << result.err;
 	EXPECT_FALSE(std::filesystem::exists(output));
+	// No tensor's input sees the head's weights; one in the middle of the layers reaches all that comes after it.
+	model = contents(kModel);
+	model.replace(model.size() / 4 * 2, 2, std::string("\x00\x7e", 2));
+	write(damaged, model);
 	const ToolResult matrix = runTool("vkeval", {"imatrix", damaged, "-f", kText, "-c", "256", "--chunks", "1", "-o", output});
 	EXPECT_EQ(matrix.code, 1);
 	EXPECT_NE(matrix.firstError().find("not finite"), std::string::npos) << matrix.err;
