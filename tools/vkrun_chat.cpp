@@ -6,14 +6,12 @@
 
 #include <fmt/format.h>
 #include <histedit.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <clocale>
 #include <csignal>
-#include <cwchar>
 #include <memory>
 
 namespace vkq::tools {
@@ -38,20 +36,6 @@ private:
 	struct sigaction before_ = {};
 };
 
-/// A character for the editor, whose own reader goes on waiting after an interrupt.
-int readCharacter(EditLine*, wchar_t* character) {
-	for (std::mbstate_t state{};;) {
-		char byte = 0;
-		const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
-		if (got < 0 && errno == EINTR && !stop_answer) continue;
-		if (got <= 0) return int(got);
-		const size_t bytes = std::mbrtowc(character, &byte, 1, &state);
-		if (bytes == size_t(-2)) continue;   // the character goes on
-		if (bytes == size_t(-1)) *character = L'?';
-		return 1;
-	}
-}
-
 class LineEditor {
 public:
 	LineEditor() : history_(history_init()), editor_(el_init("vkrun", stdin, stdout, stderr)) {
@@ -61,7 +45,6 @@ public:
 		el_set(editor_, EL_EDITOR, "emacs");
 		el_set(editor_, EL_HIST, history, history_);
 		el_set(editor_, EL_SIGNAL, 0);
-		el_wset(editor_, EL_GETCFN, readCharacter);
 	}
 	~LineEditor() {
 		el_end(editor_);

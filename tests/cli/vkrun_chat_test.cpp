@@ -113,19 +113,6 @@ TEST(VkrunChat, CtrlCStopsTheAnswerAndNotTheProgram) {
 	EXPECT_NE(shown.find("generation"), std::string::npos) << "speeds at the end";
 }
 
-TEST(VkrunChat, CtrlCAtThePromptGivesAnother) {
-	Terminal terminal({"-n", "1"});
-	terminal.readUntil(kPrompt);
-	terminal.type("not this");
-	terminal.readUntil("not this");
-	terminal.type(kCtrlC);
-	terminal.readUntil(kPrompt);
-	terminal.type("but this\n");
-	terminal.readUntil(kPrompt);
-	terminal.type(kCtrlD);
-	EXPECT_EQ(terminal.finish().second, 0);
-}
-
 TEST(VkrunChat, TheUpKeyBringsBackTheLastLine) {
 	Terminal terminal({"-n", "1"});
 	terminal.readUntil(kPrompt);
