@@ -3,9 +3,9 @@
 #include "core/half.h"
 #include "quant/block_codec.h"
 #include "quant/best_lanes.h"
+#include "quant/best_search.h"
 
 #include <cfloat>
-#include <cmath>
 
 namespace vkq {
 
@@ -186,11 +186,7 @@ VKQ_SIMD_CLONES void searchBestKAffine(const float* x_in, const float* weights, 
 }
 
 void bestKWeights(const float* importance, float* weights) {
-	for (int first = 0; first < 256; first += 32) {
-		float largest = 0;
-		for (int i = first; i < first + 32; ++i) largest = importance[i] > largest ? importance[i] : largest;
-		for (int i = first; i < first + 32; ++i) weights[i] = largest == 0 ? 1.0f : std::sqrt(importance[i]);
-	}
+	for (int first = 0; first < 256; first += 32) bestWeights(importance + first, weights + first);
 }
 
 template void searchBestKAffine<32, 15, 63>(const float*, const float*, BestKAffineBlock&);
