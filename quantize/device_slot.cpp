@@ -1,5 +1,8 @@
 #include "quantize/device_slot.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cassert>
 #include <cstring>
 
@@ -19,8 +22,15 @@ Result<void> grow(vk::Device& device, vk::Buffer& buffer, uint64_t bytes, vk::Me
 }
 
 /// Brings the pages in from this thread, where a lost one is noticed (ggufio/lost_pages.h): a driver's own threads block the signal.
+/// In one call where the kernel has it (Linux 5.14): a fault a page takes a sixth of a fast format's time from the software device's
+/// threads. It fails where a page is lost, and the touch then raises the signal.
 void touchPages(const std::byte* bytes, uint64_t count) {
 	constexpr uint64_t kSmallestPage = 4096;
+#ifdef MADV_POPULATE_READ
+	const auto page = uintptr_t(::sysconf(_SC_PAGESIZE));
+	const auto first = reinterpret_cast<uintptr_t>(bytes) & ~(page - 1);
+	if (::madvise(reinterpret_cast<void*>(first), reinterpret_cast<uintptr_t>(bytes) + count - first, MADV_POPULATE_READ) == 0) return;
+#endif
 	for (uint64_t at = 0; at < count; at += kSmallestPage) static_cast<void>(*static_cast<const volatile std::byte*>(bytes + at));
 	if (count != 0) static_cast<void>(*static_cast<const volatile std::byte*>(bytes + count - 1));
 }
