@@ -160,22 +160,22 @@ private:
 
 	Result<void> runSlab(TensorWork& tensor, const TensorInfo& info, const Slab& slab, Router::Decision decision) {
 		for (const Encoding& encoding : tensor.encodings) left_[keyOf(info, encoding)] -= slab.rows * info.ne[0];
+		const bool on_device = decision == Router::Decision::Device || decision == Router::Decision::ProbeDevice;
+		// Probes run alone, so that what they measure is theirs: on a software device both sides live on the same cores.
+		if (decision == Router::Decision::ProbeHost || decision == Router::Decision::ProbeDevice)
+			while (!flights_.empty()) VKQ_CHECK(land());
 		Flight flight{nullptr, &tensor, slab, {}, {}, {}, decision, {}};
 		VKQ_TRY(RowBlock rows, read(info, slab, flight.computed));
 
-		const bool on_device = decision == Router::Decision::Device || decision == Router::Decision::ProbeDevice;
-		const auto host_start = Clock::now();
+		encode_seconds_ = 0;
 		for (Encoding& encoding : tensor.encodings) {
 			if (encoding.to == info.type) VKQ_CHECK(copyRows(encoding, info, slab, rows));
 			else if (on_device && deviceEncodes(encoding)) flight.encodings.push_back(&encoding);
 			else VKQ_CHECK(encodeOnHost(encoding, info, slab, rows));
 		}
-		if (decision == Router::Decision::ProbeHost) measure(tensor, info, decision, slab, secondsSince(host_start));
+		if (decision == Router::Decision::ProbeHost) measure(tensor, info, decision, slab, encode_seconds_);
 		if (flight.encodings.empty()) return slabDone(info, slab);
 
-		// Probes run alone, so that what they measure is theirs.
-		if (decision == Router::Decision::ProbeDevice)
-			while (!flights_.empty()) VKQ_CHECK(land());
 		if (free_.empty()) VKQ_CHECK(land());
 		flight.slot = free_.back();
 		free_.pop_back();
@@ -224,7 +224,9 @@ private:
 	Result<void> encodeOnHost(Encoding& encoding, const TensorInfo& info, const Slab& slab, const RowBlock& rows) {
 		host_bytes_.resize(*typeBytes(encoding.to, info.ne[0]) * slab.rows);
 		const float* importance = importanceOf(encoding, info, slab);
+		const auto start = Clock::now();
 		if (!encodeRowsOnHost(rows, encoding.to, importance, encoding.search, threads_, host_bytes_.data())) return notFinite(info);
+		encode_seconds_ += secondsSince(start);
 		if (!scalesAreFinite(encoding.to, host_bytes_.data(), slab.rows * info.ne[0])) return scaleOverflow(info, encoding.to);
 		report_.host_weights += slab.rows * info.ne[0];
 		if (options_.verify) {
@@ -316,6 +318,7 @@ private:
 	std::vector<DeviceSlot*> free_;
 	std::deque<Flight> flights_;             // oldest first; destroyed before the slots
 	std::vector<std::byte> host_bytes_;
+	double encode_seconds_ = 0;              // of the host, for this slab
 	Progress progress_;
 	PipelineReport report_;
 };

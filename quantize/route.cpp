@@ -14,11 +14,9 @@ Router::Decision Router::decide(const Key& key, uint64_t slab_weights, uint64_t 
 void Router::measured(const Key& key, Decision probe, uint64_t weights, double seconds) {
 	if (seconds <= 0) return;
 	Rates& rates = rates_[key];
-	if (probe == Decision::ProbeDevice && !rates.device_is_warm) {
-		rates.device_is_warm = true;
-		return;
-	}
-	(probe == Decision::ProbeHost ? rates.host : rates.device) = double(weights) / seconds;
+	const bool host = probe == Decision::ProbeHost;
+	if (bool& warm = host ? rates.host_is_warm : rates.device_is_warm; !warm) warm = true;
+	else (host ? rates.host : rates.device) = double(weights) / seconds;
 }
 
 }  // namespace vkq
