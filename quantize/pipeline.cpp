@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <deque>
+#include <future>
 #include <map>
 #include <optional>
 #include <thread>
@@ -82,6 +83,7 @@ public:
 
 		for (size_t i = 0; i < work_.size(); ++i) VKQ_CHECK(runTensor(work_[i]));
 		while (!flights_.empty()) VKQ_CHECK(land());
+		VKQ_CHECK(settle());
 		report_.seconds = secondsSince(start_);
 		report_.source_bytes = progress_.bytes_done;
 		return std::move(report_);
@@ -236,7 +238,7 @@ private:
 			compareRows(rows, decoded.data(), importance, distortion);
 			addDistortion(encoding, distortion);
 		}
-		return write(encoding, info, slab, host_bytes_);
+		return writeBehind(encoding, info, slab);
 	}
 
 	Error scaleOverflow(const TensorInfo& info, TensorType type) const {
@@ -272,14 +274,37 @@ private:
 	}
 
 	Result<void> write(Encoding& encoding, const TensorInfo& info, const Slab& slab, Bytes bytes) {
+		VKQ_CHECK(settle());
+		VKQ_CHECK(put(encoding, info, slab, bytes));
+		return wrote(encoding, info, slab);
+	}
+
+	/// As write(), for what the host has encoded; it returns at once, and the host goes on with the next slab meanwhile.
+	Result<void> writeBehind(Encoding& encoding, const TensorInfo& info, const Slab& slab) {
+		VKQ_CHECK(settle());
+		std::swap(host_bytes_, written_bytes_);
+		behind_ = {std::async(std::launch::async, [this, &encoding, &info, slab] { return put(encoding, info, slab, written_bytes_); }), &encoding, &info, slab};
+		return {};
+	}
+
+	/// Waits until what is written behind is written.
+	Result<void> settle() {
+		if (!behind_.done.valid()) return {};
+		VKQ_CHECK(behind_.done.get());
+		return wrote(*behind_.encoding, *behind_.info, behind_.slab);
+	}
+
+	Result<void> put(const Encoding& encoding, const TensorInfo& info, const Slab& slab, Bytes bytes) {
 		VKQ_CHECK(source_.intact());
-		const uint64_t at = slab.first_row * *typeBytes(encoding.to, info.ne[0]);
+		for (const Destination& to : encoding.destinations) VKQ_CHECK(outputs_[to.output].writer->write(to.job, slab.first_row * *typeBytes(encoding.to, info.ne[0]), bytes));
+		return {};
+	}
+
+	Result<void> wrote(Encoding& encoding, const TensorInfo& info, const Slab& slab) {
 		encoding.rows_written += slab.rows;
 		for (const Destination& to : encoding.destinations) {
-			PipelineOutput& output = outputs_[to.output];
-			VKQ_CHECK(output.writer->write(to.job, at, bytes));
-			report_.written_bytes += bytes.size();
-			if (encoding.rows_written == info.rows() && output.tensor_done) VKQ_CHECK(output.tensor_done(to.job));
+			report_.written_bytes += slab.rows * *typeBytes(encoding.to, info.ne[0]);
+			if (encoding.rows_written == info.rows() && outputs_[to.output].tensor_done) VKQ_CHECK(outputs_[to.output].tensor_done(to.job));
 		}
 		return {};
 	}
@@ -317,7 +342,13 @@ private:
 	std::vector<std::unique_ptr<DeviceSlot>> slots_;
 	std::vector<DeviceSlot*> free_;
 	std::deque<Flight> flights_;             // oldest first; destroyed before the slots
-	std::vector<std::byte> host_bytes_;
+	std::vector<std::byte> host_bytes_, written_bytes_;   // what the host encodes, and what is written behind
+	struct {
+		std::future<Result<void>> done;
+		Encoding* encoding = nullptr;
+		const TensorInfo* info = nullptr;
+		Slab slab;
+	} behind_;                               // destroyed, and so waited for, before the bytes
 	double encode_seconds_ = 0;              // of the host, for this slab
 	Progress progress_;
 	PipelineReport report_;
