@@ -13,6 +13,7 @@
 #include "tools/vkquant_mix.h"
 #include "tools/vkquant_summary.h"
 #include "vk/device.h"
+#include "vk/software_vectors.h"
 
 #include <fmt/format.h>
 
@@ -90,6 +91,7 @@ Result<void> writeRecipe(const QuantizePlan& plan, const std::filesystem::path& 
 }
 
 Result<void> quantize(VkquantArguments& arguments) {
+	if (!arguments.mix || arguments.mix->calibration.empty()) vk::widenSoftwareVectors();   // a calibration runs the model
 	// Outputs that keep the input's split also keep its order, as the reference does.
 	VKQ_TRY(const auto source, arguments.job.keep_split ? openGgufSource(arguments.input, TensorOrder::Stored) : openModelSource(arguments.input));
 	for (const std::string& warning : source->warnings()) fmt::print(stderr, "vkquant: {}\n", warning);
