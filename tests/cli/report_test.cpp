@@ -32,7 +32,7 @@ struct Made {
 	Made() {
 		const std::filesystem::path temporary = folder / "tmp";
 		std::filesystem::create_directory(temporary);
-		result = runTool("vkeval", {"compare", kModel, "Q8_0", "Q2_K", "-f", kText, "-c", "256", "--chunks", "2", "--prompt", "The <state> of", "-n", "8", "--report",
+		result = runTool("vkeval", {"compare", kModel, "Q8_0", "Q2_K", "-f", kText, "-c", "64", "--chunks", "4", "--prompt", "The <state> of", "-n", "8", "--report",
 		                            (folder / "report.html").string(), "--json"}, {.environment = {{"TMPDIR", temporary.string()}}});
 		if (result.code == 0) json = nlohmann::json::parse(result.out);
 		page = contents(folder / "report.html");
@@ -49,17 +49,28 @@ std::string browser() {
 	return std::filesystem::exists("/usr/bin/chromium") ? "/usr/bin/chromium" : "";
 }
 
-/// A wrapper around the page: the page runs no scripts, so a frame holds it and the wrapper looks in.
-std::string wrapperOf(const std::string& page, int width) {
-	std::string quoted;
+/// How a page is looked at: a frame's width, and the scheme that its reader prefers.
+struct View {
+	int width, height;
+	const char* scheme;
+	std::string name() const { return std::to_string(width) + "-" + scheme; }
+};
+
+/// A wrapper around the page: the page runs no scripts, so frames hold it and the wrapper looks in. A frame's scheme is the page's preferred one, so that
+/// one start of the browser shows all views.
+std::string wrapperOf(const std::string& page, const std::vector<View>& views) {
+	std::string quoted, frames;
 	for (const char c : page) {
 		if (c == '&') quoted += "&amp;";
 		else if (c == '"') quoted += "&quot;";
 		else quoted += c;
 	}
-	return "<!DOCTYPE html><body style='margin:0'><iframe id=page style='border:0' width=" + std::to_string(width) + " height=3000 srcdoc=\"" + quoted + R"js("></iframe><pre id=facts></pre><script>
-onload = () => {
-	const frame = document.getElementById('page'), inner = frame.contentDocument, view = frame.contentWindow, root = inner.documentElement;
+	for (const View& view : views)
+		frames += "<iframe style='border:0;display:block;color-scheme:" + std::string(view.scheme) + "' width=" + std::to_string(view.width) + " height=" + std::to_string(view.height) +
+		          " srcdoc=\"" + quoted + "\"></iframe>";
+	return "<!DOCTYPE html><body style='margin:0'>" + frames + R"js(<pre id=facts></pre><script>
+const factsOf = frame => {
+	const inner = frame.contentDocument, view = frame.contentWindow, root = inner.documentElement;
 	const scrolls = e => { for (; e; e = e.parentElement) if (getComputedStyle(e).overflowX == 'auto') return true; return false; };
 	const beyond = [...inner.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > view.innerWidth + 1 && !scrolls(e)).map(e => e.tagName + ' ' + e.textContent.slice(0, 40));
 	const small = [...inner.querySelectorAll('svg text')].map(e => e.getBoundingClientRect().height).filter(h => h > 0);
@@ -69,11 +80,13 @@ onload = () => {
 		const a = boxes[i], b = boxes[j];
 		if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3) ++covered;
 	}
-	document.getElementById('facts').textContent = JSON.stringify({width: view.innerWidth, scroll: root.scrollWidth, height: root.scrollHeight, beyond, covered,
+	return {width: view.innerWidth, scroll: root.scrollWidth, height: root.scrollHeight, beyond, covered,
 		smallest: Math.min(...small), requests: view.performance.getEntriesByType('resource').length, paper: getComputedStyle(inner.body).backgroundColor,
 		ink: getComputedStyle(inner.body).color, text: inner.body.innerText.length, plots: inner.querySelectorAll('svg').length,
-		figures: JSON.parse(inner.getElementById('figures').textContent).levels.length});
-};</script>)js";
+		figures: JSON.parse(inner.getElementById('figures').textContent).levels.length};
+};
+onload = () => document.getElementById('facts').textContent = JSON.stringify([...document.querySelectorAll('iframe')].map(factsOf));
+</script>)js";
 }
 
 }  // namespace
@@ -129,48 +142,44 @@ TEST(Compare, ABrowserShowsThePageOnAPhoneAndInTheDark) {
 	std::string page = made().page;
 	if (const char* other = std::getenv("VKQ_REPORT")) page = contents(other);
 	ASSERT_FALSE(page.empty());
-	const auto run = [&](const std::string& action, const std::filesystem::path& file) {
+	const std::filesystem::path wrapper = folder / "wrapper.html";
+	const auto show = [&](const std::string& action, const std::vector<View>& views) {
+		std::ofstream(wrapper, std::ios::binary) << wrapperOf(page, views);
 		const std::string command = "timeout 120 '" + browser() + "' --headless --no-sandbox --disable-gpu --hide-scrollbars --disable-background-networking --disable-component-update "
-		                            "--user-data-dir='" + (folder / "profile").string() + "' " + action + " 'file://" + file.string() + "' 2>'" + (folder / "browser.log").string() + "' >'" +
+		                            "--user-data-dir='" + (folder / "profile").string() + "' " + action + " 'file://" + wrapper.string() + "' 2>'" + (folder / "browser.log").string() + "' >'" +
 		                            (folder / "dom.html").string() + "'";
 		return std::system(command.c_str());
 	};
+	const std::vector<View> views{{390, 3000, "light"}, {390, 3000, "dark"}, {1280, 3000, "light"}, {1280, 3000, "dark"}};
+	ASSERT_EQ(show("--window-size=1400,1000 --dump-dom", views), 0) << contents(folder / "browser.log");
+	EXPECT_EQ(contents(folder / "browser.log").find("Refused to"), std::string::npos);   // the page's own policy stands in nothing's way
+	const std::string dom = contents(folder / "dom.html"), open = "<pre id=\"facts\">";
+	const size_t first = dom.find(open);
+	ASSERT_NE(first, std::string::npos);
+	const std::string text = std::regex_replace(dom.substr(first + open.size(), dom.find("</pre>", first) - first - open.size()), std::regex("&amp;"), "&");
+	const auto all = nlohmann::json::parse(text, nullptr, false);
+	ASSERT_FALSE(all.is_discarded()) << text;
+	ASSERT_EQ(all.size(), views.size());
 	std::set<std::string> papers;
-	for (const int width : {390, 1280}) {
-		for (const bool dark : {false, true}) {
-			const std::string scheme = dark ? "--blink-settings=preferredColorScheme=0 " : "--blink-settings=preferredColorScheme=1 ", name = std::to_string(width) + (dark ? "-dark" : "-light");
-			SCOPED_TRACE(name);
-			const std::filesystem::path wrapper = folder / "wrapper.html";
-			std::ofstream(wrapper, std::ios::binary) << wrapperOf(page, width);
-			ASSERT_EQ(run(scheme + "--window-size=1400,1000 --dump-dom", wrapper), 0) << contents(folder / "browser.log");
-			const std::string dom = contents(folder / "dom.html"), open = "<pre id=\"facts\">";
-			const size_t first = dom.find(open);
-			ASSERT_NE(first, std::string::npos);
-			const std::string text = std::regex_replace(dom.substr(first + open.size(), dom.find("</pre>", first) - first - open.size()), std::regex("&amp;"), "&");
-			const auto facts = nlohmann::json::parse(text, nullptr, false);
-			ASSERT_FALSE(facts.is_discarded()) << text;
-			EXPECT_EQ(facts["width"], width);
-			EXPECT_LE(facts["scroll"], width);              // nothing to scroll sideways but the table, in a frame of its own
-			EXPECT_EQ(facts["beyond"].size(), 0u) << facts["beyond"];
-			EXPECT_EQ(facts["covered"], 0) << "labels of a plot cover one another";
-			EXPECT_GE(facts["smallest"], 8.5);              // letters in plots can be read on a phone
-			EXPECT_EQ(facts["requests"], 0);
-			EXPECT_GE(facts["plots"], 5);
-			EXPECT_GT(facts["figures"], 1);
-			EXPECT_GT(facts["text"], 500);
-			EXPECT_NE(facts["paper"], facts["ink"]);
-			papers.insert(facts["paper"]);
-			EXPECT_EQ(contents(folder / "browser.log").find("Refused to"), std::string::npos);   // the page's own policy stands in nothing's way
-			if (kept) {
-				const int height = facts["height"];
-				const std::filesystem::path picture = std::filesystem::path(kept) / (name + ".png");
-				// The wrapper, not the page: a window cannot be as narrow as a phone.
-				std::string tall = wrapperOf(page, width);
-				tall = std::regex_replace(tall, std::regex("height=3000"), "height=" + std::to_string(height));
-				std::ofstream(wrapper, std::ios::binary) << tall;
-				EXPECT_EQ(run(scheme + "--screenshot='" + picture.string() + "' --window-size=" + std::to_string(std::max(width, 500)) + "," + std::to_string(height), wrapper), 0);
-			}
-		}
+	for (size_t i = 0; i < views.size(); ++i) {
+		SCOPED_TRACE(views[i].name());
+		const auto& facts = all[i];
+		EXPECT_EQ(facts["width"], views[i].width);
+		EXPECT_LE(facts["scroll"], views[i].width);     // nothing to scroll sideways but the table, in a frame of its own
+		EXPECT_EQ(facts["beyond"].size(), 0u) << facts["beyond"];
+		EXPECT_EQ(facts["covered"], 0) << "labels of a plot cover one another";
+		EXPECT_GE(facts["smallest"], 8.5);              // letters in plots can be read on a phone
+		EXPECT_EQ(facts["requests"], 0);
+		EXPECT_GE(facts["plots"], 5);
+		EXPECT_GT(facts["figures"], 1);
+		EXPECT_GT(facts["text"], 500);
+		EXPECT_NE(facts["paper"], facts["ink"]);
+		papers.insert(facts["paper"]);
+		if (!kept) continue;
+		// The wrapper, not the page: a window cannot be as narrow as a phone.
+		const View whole{views[i].width, facts["height"], views[i].scheme};
+		const std::filesystem::path picture = std::filesystem::path(kept) / (whole.name() + ".png");
+		EXPECT_EQ(show("--screenshot='" + picture.string() + "' --window-size=" + std::to_string(std::max(whole.width, 500)) + "," + std::to_string(whole.height), {whole}), 0);
 	}
 	EXPECT_EQ(papers.size(), 2u) << "light and dark look alike";
 }

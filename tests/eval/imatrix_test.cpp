@@ -36,8 +36,9 @@ TEST(Imatrix, OfTheSampleModelIsTheReferences) {
 
 TEST(Imatrix, StopsBetweenChunksAndLeavesTheSessionUsable) {
 	const SampleModel sample;
-	Session session = SampleModel::session(*sample.source);
-	const TextChunks chunks = sample.chunks(2);
+	constexpr uint32_t kContext = 64;
+	Session session = SampleModel::session(*sample.source, {}, kContext);
+	const TextChunks chunks = sample.chunks(2, kContext);
 	const auto stopped = collectImatrix(session, *sample.source, chunks, [](uint32_t, uint32_t, double) { return false; });
 	ASSERT_FALSE(stopped.ok());
 	EXPECT_EQ(stopped.error().code, ErrorCode::kInterrupted);

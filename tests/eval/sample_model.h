@@ -37,15 +37,15 @@ struct SampleModel {
 		text.assign(std::istreambuf_iterator<char>(in), {});
 	}
 
-	TextChunks chunks(uint32_t most) const {
-		auto cut = cutChunks(*tokenizer, text, kSampleContext, most);
+	TextChunks chunks(uint32_t most, uint32_t context = kSampleContext) const {
+		auto cut = cutChunks(*tokenizer, text, context, most);
 		if (!cut) throw std::runtime_error(cut.error().message);
 		return std::move(cut).value();
 	}
 
-	/// Ready to score chunks of kSampleContext tokens.
-	static Session session(const ModelSource& model, SessionOptions options = {}) {
-		auto opened = Session::open(model, scoringOptions(options, kSampleContext));
+	/// Ready to score chunks of `context` tokens.
+	static Session session(const ModelSource& model, SessionOptions options = {}, uint32_t context = kSampleContext) {
+		auto opened = Session::open(model, scoringOptions(options, context));
 		if (!opened) throw std::runtime_error(opened.error().message);
 		return std::move(opened).value();
 	}
