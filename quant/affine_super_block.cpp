@@ -83,11 +83,9 @@ void encodeAffineSuperBlock(const AffineFormat& format, const float* x, const fl
 }
 
 void encodeBestAffineSuperBlock(const AffineFormat& format, const float* x, const float* importance, AffineSuperBlock& out) {
-	float weights[kElements];
-	if (importance) bestKWeights(importance, weights);
 	BestKAffineBlock best;
 	const auto search = format.largest_code == 15 ? searchBestKAffine<32, 15, 63> : searchBestKAffine<32, 31, 63>;
-	search(x, importance ? weights : nullptr, best);
+	search(x, importance, best);
 	out.d = best.d;
 	out.dmin = best.dmin;
 	packScales(best.scales, best.minima, out.scales);

@@ -11,6 +11,7 @@
 #include "quant/scale_search.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace vkq {
 
@@ -36,5 +37,26 @@ void encodeBestAffineSuperBlock(const AffineFormat& format, const float* x, cons
 
 /// out[i] = d * s_j * codes[i] - dmin * m_j
 void decodeAffineSuperBlock(const AffineSuperBlock& block, float* out);
+
+/// The encoders and the decoder of a format's own Block, which has kFormat, and lays codes out: pack(codes), unpack(codes).
+template <class Block, void (*kEncode)(const AffineFormat& format, const float* x, const float* importance, AffineSuperBlock& out)>
+void encodeAffineBlock(const float* x, const float* importance, Block& block) {
+	AffineSuperBlock wide;
+	kEncode(Block::kFormat, x, importance, wide);
+	block.d = wide.d;
+	block.dmin = wide.dmin;
+	std::memcpy(block.scales, wide.scales, sizeof(block.scales));
+	block.pack(wide.codes);
+}
+
+template <class Block>
+void decodeAffineBlock(const Block& block, float* out) {
+	AffineSuperBlock wide;
+	wide.d = block.d;
+	wide.dmin = block.dmin;
+	std::memcpy(wide.scales, block.scales, sizeof(block.scales));
+	block.unpack(wide.codes);
+	decodeAffineSuperBlock(wide, out);
+}
 
 }  // namespace vkq

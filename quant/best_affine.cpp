@@ -16,7 +16,7 @@ struct Affine {
 	static constexpr float kHalf = Block::kLargest / 2.0f;
 
 	template <class Weight>
-	[[gnu::always_inline]] static void encodeBlock(const float* x, Weight weight, std::byte* out) {
+	[[gnu::always_inline]] static void encodeBlock(const float* x, Weight weight, Block& block) {
 		float low = x[0], high = x[0];
 		for (int j = 1; j < 32; ++j) {
 			low = x[j] < low ? x[j] : low;
@@ -34,6 +34,8 @@ struct Affine {
 				return nearestWithin(inverse * (y[j] - offset) + kHalf, 0, Block::kLargest) - kHalf;
 			};
 			const auto offsetOf = [&](float scale, float minimum) __attribute__((always_inline)) { return (minimum + scale * kHalf) - centre; };
+			// The best minimum for a scale as it is stored.
+			const auto minimumFor = [&](float scale, float sum_v) __attribute__((always_inline)) { return asHalf(((sum_y - scale * sum_v) / sum_w + centre) - scale * kHalf); };
 
 			float best = 0;
 			// By how much the error of d and m is less than that of nothing but the centre, from the sums of the codes in use.
@@ -49,8 +51,7 @@ struct Affine {
 				if (plain) best = scoreOf(d, offset, sum_v, sum_vv, sum_yv);
 				const float determinant = sum_w * sum_vv - sum_v * sum_v;
 				const float scale = asHalf(determinant > 0 ? (sum_w * sum_yv - sum_y * sum_v) / determinant : 0.0f);
-				// The best minimum for the scale as it is stored.
-				const float minimum = asHalf(((sum_y - scale * sum_v) / sum_w + centre) - scale * kHalf);
+				const float minimum = minimumFor(scale, sum_v);
 				const float score = scoreOf(scale, offsetOf(scale, minimum), sum_v, sum_vv, sum_yv);
 				if (score > best) d = scale, m = minimum, best = score;
 			};
@@ -69,21 +70,23 @@ struct Affine {
 			}
 			for (int round = 0; round < kPolish; ++round) attempt(inverseOf(d), offsetOf(d, m), false);
 			const float inverse = inverseOf(d), offset = offsetOf(d, m);
-			for (int j = 0; j < 32; ++j) codes[j] = uint8_t(int(value(inverse, offset, j) + kHalf));
+			float v[32];
+			for (int j = 0; j < 32; ++j) v[j] = value(inverse, offset, j), codes[j] = uint8_t(int(v[j] + kHalf));
+			// What is too short is the part that differs from the block's mean: the stretched scale takes the minimum that goes with it.
+			const float sum_v = sum32([&](int j) { return weight(j, v[j]); });
+			const float sum_yy = sum32([&](int j) { return wy[j] * y[j]; });
+			const float sum_yv = sum32([&](int j) { return wy[j] * v[j]; });
+			const float longer = stretched(d, stretchOf(sum_yy - sum_y * sum_y / sum_w, d * (sum_yv - sum_y * sum_v / sum_w)));
+			const float lower = minimumFor(longer, sum_v);
+			if (longer != d && !std::isinf(lower)) d = longer, m = lower;
 		}
-		Block block;
 		block.d = floatToHalf(d);
 		block.m = floatToHalf(m);
 		packCodes(block, codes);
-		std::memcpy(out, &block, sizeof(Block));
 	}
 
 	[[gnu::always_inline]] static void encodeRow(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
-		for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Block)) {
-			float w[32];
-			if (bestWeights(importance ? importance + at : nullptr, w)) encodeBlock(x + at, Weighted{w}, out);
-			else encodeBlock(x + at, Unweighted{}, out);
-		}
+		encodeBestBlocks<Block>(x, row_elements, importance, out, [](const float* v, auto weight, Block& block) __attribute__((always_inline)) { encodeBlock(v, weight, block); });
 	}
 };
 

@@ -31,23 +31,17 @@ constexpr int kFirstShare = 58, kShares = 8;
 }
 
 template <class Weight>
-[[gnu::always_inline]] inline void encodeBlock(const float* x, Weight weight, std::byte* out) {
+[[gnu::always_inline]] inline void encodeBlock(const float* x, Weight weight, Iq4NlBlock& block) {
 	const float extreme = signedExtreme32(x);
 	const float d = bestSymmetricScale(x, weight, nearestIq4, extreme, asHalf(extreme / float(kIq4Values[0])), kScaleStarts);
-	Iq4NlBlock block;
-	block.d = floatToHalf(d);
+	block.d = floatToHalf(stretchedSymmetricScale(x, weight, nearestIq4, d));
 	uint8_t codes[32];
 	nearestCodes(x, inverseOf(d), codes);
 	packCodes(block, codes);
-	std::memcpy(out, &block, sizeof(block));
 }
 
 VKQ_SIMD_CLONES void encodeNl(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
-	for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Iq4NlBlock)) {
-		float w[32];
-		if (bestWeights(importance ? importance + at : nullptr, w)) encodeBlock(x + at, Weighted{w}, out);
-		else encodeBlock(x + at, Unweighted{}, out);
-	}
+	encodeBestBlocks<Iq4NlBlock>(x, row_elements, importance, out, [](const float* v, auto weight, Iq4NlBlock& block) __attribute__((always_inline)) { encodeBlock(v, weight, block); });
 }
 
 /// A group's own scale, of any precision.
@@ -83,6 +77,9 @@ template <class Weight>
 	});
 }
 
+/// Over the eight groups, as neighbours exchange their sums.
+[[gnu::always_inline]] inline float sumOfGroups(const float* s) { return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])); }
+
 /// `weightOf(g)`: what weighs group g's weights.
 template <class WeightOf>
 [[gnu::always_inline]] inline void encodeSuperBlock(const float* x, WeightOf weightOf, std::byte* out) {
@@ -98,13 +95,12 @@ template <class WeightOf>
 		const float inverse = inverseOf(candidate);
 		float error[kGroups];
 		for (int g = 0; g < kGroups; ++g) error[g] = groupError(x + 32 * g, weightOf(g), candidate * nearestWithin(inverse * scales[g], -32, 31));
-		// As neighbours exchange their sums.
-		const float total = ((error[0] + error[1]) + (error[2] + error[3])) + ((error[4] + error[5]) + (error[6] + error[7]));
+		const float total = sumOfGroups(error);
 		if (i == 0 || total < best) d = candidate, best = total;
 	}
 
 	Iq4XsBlock block{};
-	block.d = floatToHalf(d);
+	float xx[kGroups], xy[kGroups];   // y: as decoded
 	const float inverse = inverseOf(d);
 	for (int g = 0; g < kGroups; ++g) {
 		const float* group = x + 32 * g;
@@ -115,20 +111,23 @@ template <class WeightOf>
 			const float other_error = groupError(group, weightOf(g), d * other);
 			if (other_error < error) level = other, error = other_error;
 		}
+		const float scale = d * level, inverse_scale = inverseOf(scale);
 		uint8_t codes[32];
-		nearestCodes(group, inverseOf(d * level), codes);
+		nearestCodes(group, inverse_scale, codes);
 		packNibbles(codes, block.codes[g]);
 		block.addLevel(g, int(level));
+		const auto weight = weightOf(g);
+		xx[g] = sum32([&](int j) __attribute__((always_inline)) { return weight(j, group[j]) * group[j]; });
+		xy[g] = scale * sum32([&](int j) __attribute__((always_inline)) { return weight(j, group[j]) * nearestIq4(inverse_scale * group[j]); });
 	}
+	block.d = floatToHalf(stretched(d, stretchOf(sumOfGroups(xx), sumOfGroups(xy))));
 	std::memcpy(out, &block, sizeof(block));
 }
 
 VKQ_SIMD_CLONES void encodeXs(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
 	for (uint64_t at = 0; at < row_elements; at += 256, out += sizeof(Iq4XsBlock)) {
 		float w[256];
-		bool weighted = false;
-		for (int g = 0; g < Iq4XsBlock::kGroups; ++g) weighted = bestWeights(importance ? importance + at + 32 * g : nullptr, w + 32 * g);
-		if (weighted) encodeSuperBlock(x + at, [&](int g) { return Weighted{w + 32 * g}; }, out);
+		if (bestWeights<256>(importance ? importance + at : nullptr, x + at, w)) encodeSuperBlock(x + at, [&](int g) { return Weighted{w + 32 * g}; }, out);
 		else encodeSuperBlock(x + at, [](int) { return Unweighted{}; }, out);
 	}
 }

@@ -3,8 +3,8 @@
 // Two steps. Each group alone: many roundings of its range, each with the scale and minimum that fit it best (least squares), the best
 // one rounded and fitted once more. Then the super-block as it will be stored: a few d and dmin around the obvious ones, with the whole
 // numbers s_j and m_j next to each group's fit, are compared by the error of the codes that they lead to. For the best pair s_j and m_j are chosen
-// among the neighbours too; and twice more, with d and dmin fitted (least squares) to the codes in use.
-// So what is minimized is the error of what a decoder sees: sum of weights * (decoded - x)^2.
+// among the neighbours too; and twice more (the last time two steps away), with d and dmin fitted (least squares) to the codes in use.
+// So what is minimized is the error of what a decoder sees: sum of weights * (decoded - x)^2. In the end d and dmin are stretched (best_search.h).
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ struct BestKAffineBlock {
 	uint8_t codes[256];                    // one a byte, element order
 };
 
-/// What kinds there are: Q4_K <32, 15, 63>, Q5_K <32, 31, 63>, Q2_K <16, 3, 15>. `weights` are 256 numbers >= 0, or null for all alike.
+/// What kinds there are: Q4_K <32, 15, 63>, Q5_K <32, 31, 63>, Q2_K <16, 3, 15>. `importance` of 256 columns, or null: bestWeights() of best_search.h.
 template <int kGroup, int kLargestCode, int kLargestScale>
-void searchBestKAffine(const float* x, const float* weights, BestKAffineBlock& out);
+void searchBestKAffine(const float* x, const float* importance, BestKAffineBlock& out);
 
 /// Of a group's search: its range is divided into largest code - 1, - 0.9, ... + 1 steps.
 inline constexpr int kBestKAffineStarts = 21;
@@ -27,8 +27,5 @@ inline constexpr int kBestKAffineStarts = 21;
 /// Of the joint search: d and dmin are multiplied with each of these, in every combination.
 inline constexpr int kBestKAffineFactors = 4;
 inline constexpr float kBestKAffineFactor[kBestKAffineFactors] = {0.94f, 0.97f, 1.0f, 1.03f};
-
-/// The weights of 256 errors where the columns' importances are known: their roots, and all alike among 32 without any.
-void bestKWeights(const float* importance, float* weights);
 
 }  // namespace vkq

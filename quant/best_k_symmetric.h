@@ -14,14 +14,14 @@ struct BestKSymmetricBlock {
 	uint8_t codes[256];     // q + levels, one a byte, element order
 };
 
-/// Of a group's search: sixteen targets of its extreme on either side of zero.
-inline constexpr int kBestKSymmetricStarts = 32;
+/// Of a group's search: 24 targets of its extreme on either side of zero.
+inline constexpr int kBestKSymmetricStarts = 48;
 
 /// Of the joint search: d is multiplied with 0.9, 0.92, ... 1.04.
 inline constexpr int kBestKSymmetricFactors = 8;
 
-/// Q3_K <4, 32>, Q6_K <32, 128>: q in -levels .. levels - 1. `weights` are 256 numbers >= 0, or null for all alike.
+/// Q3_K <4, 32>, Q6_K <32, 128>: q in -levels .. levels - 1. `importance` of 256 columns, or null: bestWeights() of best_search.h.
 template <int kLevels, int kScaleLevels>
-void searchBestKSymmetric(const float* x, const float* weights, BestKSymmetricBlock& out);
+void searchBestKSymmetric(const float* x, const float* importance, BestKSymmetricBlock& out);
 
 }  // namespace vkq

@@ -16,12 +16,6 @@ using Ints = int32_t __attribute__((vector_size(4 * kLanes)));
 /// Rounds after the super-block scale's (and minimum's) starts: each fits it anew to the codes in use.
 inline constexpr int kBestKRefits = 2;
 
-/// `value` as a half has it. Zero has no sign.
-inline float roundedToHalf(float value) {
-	const float half = halfToFloat(floatToHalf(value));
-	return half == 0 ? 0.0f : half;
-}
-
 }  // namespace vkq
 
 /// Declares `code`: `value` to the nearest whole number, ties to even, clamped to lowest .. highest. The clamp happens on the bits while the
@@ -31,6 +25,9 @@ inline float roundedToHalf(float value) {
 	code##_bits = code##_bits < 0x4b400000 + (lowest) ? Ints{} + (0x4b400000 + (lowest)) : code##_bits;      \
 	code##_bits = code##_bits > 0x4b400000 + (highest) ? Ints{} + (0x4b400000 + (highest)) : code##_bits;    \
 	const Floats code = (Floats)code##_bits - 12582912.0f
+
+/// Sum of four strided sums: SUM4 of best_k.glsl.
+#define VKQ_SUM4(s) ((s[0] + s[1]) + (s[2] + s[3]))
 
 /// Sum of the lanes, in pairs, fours and eight: superSum() of best_k.glsl.
 #define VKQ_SUM_LANES(v) (((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7])))

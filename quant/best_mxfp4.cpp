@@ -22,7 +22,7 @@ constexpr int kLargestExponent = 254;   // 255 says that the block is not a numb
 [[gnu::always_inline]] inline float magnitudeValue(float magnitude, float scale) { return float(aboveMiddles(magnitude, scale, 2, 4)); }
 
 template <class Weight>
-[[gnu::always_inline]] inline void encodeBlock(const float* x, Weight weight, std::byte* out) {
+[[gnu::always_inline]] inline void encodeBlock(const float* x, Weight weight, Mxfp4Block& block) {
 	const int plain = mxfp4Exponent(std::fabs(signedExtreme32(x)));
 	int exponent = plain;
 	float best = 0;
@@ -36,7 +36,6 @@ template <class Weight>
 		});
 		if (change == 0 || error < best) exponent = candidate, best = error;
 	}
-	Mxfp4Block block;
 	block.exponent = uint8_t(exponent);
 	const float scale = mxfp4Scale(block.exponent);
 	uint8_t codes[32];
@@ -45,15 +44,10 @@ template <class Weight>
 		codes[j] = uint8_t(code | (x[j] < 0 && code != 0 ? 8 : 0));
 	}
 	packCodes(block, codes);
-	std::memcpy(out, &block, sizeof(block));
 }
 
 VKQ_SIMD_CLONES void encode(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
-	for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Mxfp4Block)) {
-		float w[32];
-		if (bestWeights(importance ? importance + at : nullptr, w)) encodeBlock(x + at, Weighted{w}, out);
-		else encodeBlock(x + at, Unweighted{}, out);
-	}
+	encodeBestBlocks<Mxfp4Block>(x, row_elements, importance, out, [](const float* v, auto weight, Mxfp4Block& block) __attribute__((always_inline)) { encodeBlock(v, weight, block); });
 }
 
 }  // namespace

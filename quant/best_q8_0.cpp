@@ -10,7 +10,7 @@ constexpr float kMost = 127;
 constexpr int kStarts = 17;
 
 template <class Weight>
-[[gnu::always_inline]] inline void encodeBlock(const float* x, Weight weight, std::byte* out) {
+[[gnu::always_inline]] inline void encodeBlock(const float* x, Weight weight, Q8_0Block& block) {
 	const float largest = std::fabs(signedExtreme32(x));
 	float d = 0, best = 0;
 	for (int i = 0; i < kStarts; ++i) {
@@ -22,19 +22,13 @@ template <class Weight>
 		});
 		if (i == 0 || error < best) d = scale, best = error;
 	}
-	Q8_0Block block;
 	block.d = floatToHalf(d);
 	const float inverse = inverseOf(d);
 	for (int j = 0; j < 32; ++j) block.codes[j] = int8_t(int(nearestWithin(inverse * x[j], -kMost, kMost)));
-	std::memcpy(out, &block, sizeof(block));
 }
 
 VKQ_SIMD_CLONES void encode(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
-	for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Q8_0Block)) {
-		float w[32];
-		if (bestWeights(importance ? importance + at : nullptr, w)) encodeBlock(x + at, Weighted{w}, out);
-		else encodeBlock(x + at, Unweighted{}, out);
-	}
+	encodeBestBlocks<Q8_0Block>(x, row_elements, importance, out, [](const float* v, auto weight, Q8_0Block& block) __attribute__((always_inline)) { encodeBlock(v, weight, block); });
 }
 
 }  // namespace

@@ -14,25 +14,19 @@ struct Symmetric {
 	static constexpr SymmetricStarts kStarts{Block::kLevels - 0.75f, Block::kLevels - 1.75f, 0.25f};
 
 	template <class Weight>
-	[[gnu::always_inline]] static void encodeBlock(const float* x, Weight weight, std::byte* out) {
+	[[gnu::always_inline]] static void encodeBlock(const float* x, Weight weight, Block& block) {
 		const auto nearest = [](float q) __attribute__((always_inline)) { return nearestWithin(q, kLow, kHigh); };
 		const float extreme = signedExtreme32(x);
 		const float d = bestSymmetricScale(x, weight, nearest, extreme, asHalf(extreme / kLow), kStarts);
 		const float inverse = inverseOf(d);
 		uint8_t codes[32];
 		for (int j = 0; j < 32; ++j) codes[j] = uint8_t(int(nearest(inverse * x[j])) + Block::kLevels);
-		Block block;
-		block.d = floatToHalf(d);
+		block.d = floatToHalf(stretchedSymmetricScale(x, weight, nearest, d));
 		packCodes(block, codes);
-		std::memcpy(out, &block, sizeof(Block));
 	}
 
 	[[gnu::always_inline]] static void encodeRow(const float* x, uint64_t row_elements, const float* importance, std::byte* out) {
-		for (uint64_t at = 0; at < row_elements; at += 32, out += sizeof(Block)) {
-			float w[32];
-			if (bestWeights(importance ? importance + at : nullptr, w)) encodeBlock(x + at, Weighted{w}, out);
-			else encodeBlock(x + at, Unweighted{}, out);
-		}
+		encodeBestBlocks<Block>(x, row_elements, importance, out, [](const float* v, auto weight, Block& block) __attribute__((always_inline)) { encodeBlock(v, weight, block); });
 	}
 };
 

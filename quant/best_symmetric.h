@@ -44,4 +44,13 @@ template <class Nearest, class Weight>
 	return d;
 }
 
+/// The scale that is stored: d stretched for its own codes.
+template <class Nearest, class Weight>
+[[gnu::always_inline]] inline float stretchedSymmetricScale(const float* x, Weight weight, Nearest nearest, float d) {
+	const float inverse = inverseOf(d);
+	const float sum_xx = sum32([&](int j) __attribute__((always_inline)) { return weight(j, x[j]) * x[j]; });
+	const float sum_xv = sum32([&](int j) __attribute__((always_inline)) { return weight(j, x[j]) * nearest(inverse * x[j]); });
+	return stretched(d, stretchOf(sum_xx, d * sum_xv));
+}
+
 }  // namespace vkq

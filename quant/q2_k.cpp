@@ -76,10 +76,8 @@ void encodeBlock(const float* x, const float* importance, Block& block) {
 }
 
 void encodeBest(const float* x, const float* importance, Block& block) {
-	float weights[256];
-	if (importance) bestKWeights(importance, weights);
 	BestKAffineBlock best;
-	searchBestKAffine<kGroup, 3, 15>(x, importance ? weights : nullptr, best);
+	searchBestKAffine<kGroup, 3, 15>(x, importance, best);
 	block.d = best.d;
 	block.dmin = best.dmin;
 	for (int j = 0; j < kGroups; ++j) block.scales[j] = uint8_t(best.scales[j] | best.minima[j] << 4);

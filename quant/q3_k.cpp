@@ -6,7 +6,6 @@
 //        +----------+--------------------------+------------+--------+
 //   low: two_bit_planes.h. Third bit of weight i: bit i / 32 of high[i % 32].
 //   scales: low four bits of s_j in nibble j / 8 of byte j % 8; high two in bits 2 (j / 4) of byte 8 + j % 4.
-#include "quant/best_k_affine.h"
 #include "quant/best_k_symmetric.h"
 #include "quant/block_codec.h"
 #include "quant/lane_search.h"
@@ -86,10 +85,8 @@ void encodeBlock(const float* x, const float* importance, Block& block) {
 }
 
 void encodeBest(const float* x, const float* importance, Block& block) {
-	float weights[256];
-	if (importance) bestKWeights(importance, weights);
 	BestKSymmetricBlock best;
-	searchBestKSymmetric<4, 32>(x, importance ? weights : nullptr, best);
+	searchBestKSymmetric<4, 32>(x, importance, best);
 	block.d = best.d;
 	uint8_t scale_codes[kGroups];
 	for (int j = 0; j < kGroups; ++j) scale_codes[j] = uint8_t(best.scales[j] + 32);

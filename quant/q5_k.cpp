@@ -15,58 +15,36 @@ namespace {
 
 struct Block {
 	static constexpr int kElements = 256;
+	static constexpr AffineFormat kFormat{.largest_code = 31, .plain = {-0.5f, 0.1f, 15}, .clamps_scales = true};
 	uint16_t d;
 	uint16_t dmin;
 	uint8_t scales[12];
 	uint8_t high[32];
 	uint8_t low[128];
+
+	void pack(const uint8_t* wide) {
+		std::memset(high, 0, sizeof(high));
+		for (int c = 0; c < 4; ++c)
+			for (int l = 0; l < 32; ++l) {
+				const int first = wide[64 * c + l], second = wide[64 * c + 32 + l];
+				low[32 * c + l] = uint8_t((first & 15) | (second & 15) << 4);
+				high[l] |= uint8_t(first >> 4 << 2 * c | second >> 4 << (2 * c + 1));
+			}
+	}
+	void unpack(uint8_t* wide) const {
+		for (int c = 0; c < 4; ++c)
+			for (int l = 0; l < 32; ++l) {
+				wide[64 * c + l] = uint8_t((low[32 * c + l] & 15) | (high[l] >> 2 * c & 1) << 4);
+				wide[64 * c + 32 + l] = uint8_t(low[32 * c + l] >> 4 | (high[l] >> (2 * c + 1) & 1) << 4);
+			}
+	}
 };
 static_assert(sizeof(Block) == 176);
 
-constexpr AffineFormat kFormat{.largest_code = 31, .plain = {-0.5f, 0.1f, 15}, .clamps_scales = true};
-
-void layOut(const AffineSuperBlock& wide, Block& block) {
-	block.d = wide.d;
-	block.dmin = wide.dmin;
-	std::memcpy(block.scales, wide.scales, sizeof(block.scales));
-	std::memset(block.high, 0, sizeof(block.high));
-	for (int c = 0; c < 4; ++c)
-		for (int l = 0; l < 32; ++l) {
-			const int first = wide.codes[64 * c + l], second = wide.codes[64 * c + 32 + l];
-			block.low[32 * c + l] = uint8_t((first & 15) | (second & 15) << 4);
-			block.high[l] |= uint8_t(first >> 4 << 2 * c | second >> 4 << (2 * c + 1));
-		}
-}
-
-void encodeBlock(const float* x, const float* importance, Block& block) {
-	AffineSuperBlock wide;
-	encodeAffineSuperBlock(kFormat, x, importance, wide);
-	layOut(wide, block);
-}
-
-void encodeBest(const float* x, const float* importance, Block& block) {
-	AffineSuperBlock wide;
-	encodeBestAffineSuperBlock(kFormat, x, importance, wide);
-	layOut(wide, block);
-}
-
-void decodeBlock(const Block& block, float* out) {
-	AffineSuperBlock wide;
-	wide.d = block.d;
-	wide.dmin = block.dmin;
-	std::memcpy(wide.scales, block.scales, sizeof(block.scales));
-	for (int c = 0; c < 4; ++c)
-		for (int l = 0; l < 32; ++l) {
-			wide.codes[64 * c + l] = uint8_t((block.low[32 * c + l] & 15) | (block.high[l] >> 2 * c & 1) << 4);
-			wide.codes[64 * c + 32 + l] = uint8_t(block.low[32 * c + l] >> 4 | (block.high[l] >> (2 * c + 1) & 1) << 4);
-		}
-	decodeAffineSuperBlock(wide, out);
-}
-
 }  // namespace
 
-const Codec kQ5_KCodec{TensorType::Q5_K, true, encodeBlocks<Block, encodeBlock>, decodeBlocks<Block, decodeBlock>,
+const Codec kQ5_KCodec{TensorType::Q5_K, true, encodeBlocks<Block, encodeAffineBlock<Block, encodeAffineSuperBlock>>, decodeBlocks<Block, decodeAffineBlock<Block>>,
                        scalesFinite<Block, &Block::d, &Block::dmin>};
-const BestEncoder kBestQ5_K{TensorType::Q5_K, true, encodeBlocks<Block, encodeBest>};
+const BestEncoder kBestQ5_K{TensorType::Q5_K, true, encodeBlocks<Block, encodeAffineBlock<Block, encodeBestAffineSuperBlock>>};
 
 }  // namespace vkq

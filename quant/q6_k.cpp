@@ -6,7 +6,6 @@
 //        +----------------------+----------+-----------------+--------+
 //   In each half h of 128 weights, for l = 0..31 and quarter k = 0..3, weight 128h + 32k + l has its low four bits in
 //   low[64h + 32 (k % 2) + l] (nibble k / 2) and its high two in bits 2k of high[32h + l].
-#include "quant/best_k_affine.h"
 #include "quant/best_k_symmetric.h"
 #include "quant/block_codec.h"
 #include "quant/lane_search.h"
@@ -59,10 +58,8 @@ void encodeBlock(const float* x, const float* importance, Block& block) {
 }
 
 void encodeBest(const float* x, const float* importance, Block& block) {
-	float weights[256];
-	if (importance) bestKWeights(importance, weights);
 	BestKSymmetricBlock best;
-	searchBestKSymmetric<32, 128>(x, importance ? weights : nullptr, best);
+	searchBestKSymmetric<32, 128>(x, importance, best);
 	block.d = best.d;
 	std::memcpy(block.scales, best.scales, sizeof(block.scales));
 	packCodes(best.codes, block);

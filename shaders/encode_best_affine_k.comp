@@ -49,26 +49,52 @@ const int kFactors = 4;
 const float kFactor[kFactors] = {0.94, 0.97, 1.0, 1.03};
 
 float fit_scale[BEST_PARTS], fit_low[BEST_PARTS], mean_code[BEST_PARTS];
-float sum_w[BEST_PARTS], sum_x[BEST_PARTS];
+float sum_w[BEST_PARTS], sum_x[BEST_PARTS], sum_xx[BEST_PARTS];
 float best_scale[BEST_PARTS], best_minimum[BEST_PARTS];   // whole numbers, of the pair of d and dmin tried last
 float kept_scale[BEST_PARTS], kept_minimum[BEST_PARTS];   // of the best pair so far
+
+/// Weighted sums over group p: of the codes of its weights, their squares, and the codes times the weights.
+void sumCodes(int p, float from, float inverse, out float sum_l, out float sum_ll, out float sum_xl) {
+	precise float sums_l[4] = {0.0, 0.0, 0.0, 0.0}, sums_ll[4] = {0.0, 0.0, 0.0, 0.0}, sums_xl[4] = {0.0, 0.0, 0.0, 0.0};
+	[[unroll]] for (int j = 0; j < BEST_COUNT; ++j) {
+		const int i = p * BEST_COUNT + j;
+		precise float multiple = x[i] - from;
+		multiple = multiple * inverse;
+		const float code = nearestClamped(multiple, 0, LARGEST_CODE);
+		const float product = weighed(i, code);
+		precise float square = product * code;
+		precise float cross = product * x[i];
+		sums_l[j & 3] = sums_l[j & 3] + product;
+		sums_ll[j & 3] = sums_ll[j & 3] + square;
+		sums_xl[j & 3] = sums_xl[j & 3] + cross;
+	}
+	precise float total_l = SUM4(sums_l), total_ll = SUM4(sums_ll), total_xl = SUM4(sums_xl);
+	sum_l = total_l;
+	sum_ll = total_ll;
+	sum_xl = total_xl;
+}
 
 /// The scale and minimum of each group alone.
 void fitGroups() {
 	[[unroll]] for (int p = 0; p < BEST_PARTS; ++p) {
 		int low_key = 0x7fffffff, high_key = ~0x7fffffff;
-		precise float sums_w[4] = {0.0, 0.0, 0.0, 0.0}, sums_x[4] = {0.0, 0.0, 0.0, 0.0};
+		precise float sums_w[4] = {0.0, 0.0, 0.0, 0.0}, sums_x[4] = {0.0, 0.0, 0.0, 0.0}, sums_xx[4] = {0.0, 0.0, 0.0, 0.0};
 		[[unroll]] for (int j = 0; j < BEST_COUNT; ++j) {
 			const int i = p * BEST_COUNT + j;
 			low_key = min(low_key, ordered(x[i]));
 			high_key = max(high_key, ordered(x[i]));
 			sums_w[j & 3] = sums_w[j & 3] + weighed(i, 1.0);
-			sums_x[j & 3] = sums_x[j & 3] + weighed(i, x[i]);
+			const float product = weighed(i, x[i]);
+			precise float square = product * x[i];
+			sums_x[j & 3] = sums_x[j & 3] + product;
+			sums_xx[j & 3] = sums_xx[j & 3] + square;
 		}
 		precise float total_w = SUM4(sums_w);
 		precise float total_x = SUM4(sums_x);
+		precise float total_xx = SUM4(sums_xx);
 		sum_w[p] = total_w;
 		sum_x[p] = total_x;
+		sum_xx[p] = total_xx;
 		float lowest = unordered(low_key);
 		const float highest = unordered(high_key);
 		lowest = lowest > 0.0 ? 0.0 : lowest;
@@ -82,23 +108,8 @@ void fitGroups() {
 			precise float steps = 0.1 * float(start);
 			steps = float(LARGEST_CODE - 1) + steps;
 			const float inverse = exactDivide(again ? 1.0 : steps, again ? scale : range);
-			const float from = again ? low : lowest;
-			precise float sums_l[4] = {0.0, 0.0, 0.0, 0.0}, sums_ll[4] = {0.0, 0.0, 0.0, 0.0}, sums_xl[4] = {0.0, 0.0, 0.0, 0.0};
-			[[unroll]] for (int j = 0; j < BEST_COUNT; ++j) {
-				const int i = p * BEST_COUNT + j;
-				precise float multiple = x[i] - from;
-				multiple = multiple * inverse;
-				const float code = nearestClamped(multiple, 0, LARGEST_CODE);
-				const float product = weighed(i, code);
-				precise float square = product * code;
-				precise float cross = product * x[i];
-				sums_l[j & 3] = sums_l[j & 3] + product;
-				sums_ll[j & 3] = sums_ll[j & 3] + square;
-				sums_xl[j & 3] = sums_xl[j & 3] + cross;
-			}
-			precise float sum_l = SUM4(sums_l);
-			precise float sum_ll = SUM4(sums_ll);
-			precise float sum_xl = SUM4(sums_xl);
+			float sum_l, sum_ll, sum_xl;
+			sumCodes(p, again ? low : lowest, inverse, sum_l, sum_ll, sum_xl);
 			precise float a = total_w * sum_ll, b = sum_l * sum_l;
 			precise float determinant = a - b;
 			precise float c = sum_ll * total_x, e = sum_l * sum_xl;
@@ -125,7 +136,7 @@ void fitGroups() {
 	}
 }
 
-/// One group's whole numbers for d and dmin: the nearest, or with a reach of 1 the best of nine. Returns its error.
+/// One group's whole numbers for d and dmin: the nearest, or with a reach the best of those around. Returns its error.
 float chooseScales(int p, float d, float dmin, float inverse_d, float inverse_dmin, int reach) {
 	precise float multiple = fit_scale[p] * inverse_d;
 	const float middle = nearestClamped(multiple, 0, LARGEST_SCALE);
@@ -167,28 +178,21 @@ float chooseScales(int p, float d, float dmin, float inverse_d, float inverse_dm
 	return least;
 }
 
+/// sumCodes() of group p for the codes that the best pair so far leads to.
+void sumKept(int p, float d, float dmin, out float sum_l, out float sum_ll, out float sum_xl) {
+	precise float stored_scale = d * kept_scale[p];
+	precise float stored_minimum = dmin * kept_minimum[p];
+	sumCodes(p, -stored_minimum, inverseOf(stored_scale), sum_l, sum_ll, sum_xl);
+}
+
 /// d and dmin by least squares for the codes that the best pair so far has led to: stay as they are where that cannot be done.
 void refit(inout float d, inout float dmin) {
 	precise float own_ss = 0.0, own_sm = 0.0, own_mm = 0.0, own_xs = 0.0, own_xm = 0.0;
 	[[unroll]] for (int p = 0; p < BEST_PARTS; ++p) {
 		const float s = kept_scale[p], m = kept_minimum[p];
-		precise float stored_scale = d * s;
-		precise float stored_minimum = dmin * m;
-		const float inverse = inverseOf(stored_scale);
-		precise float sums_l[4] = {0.0, 0.0, 0.0, 0.0}, sums_ll[4] = {0.0, 0.0, 0.0, 0.0}, sums_xl[4] = {0.0, 0.0, 0.0, 0.0};
-		[[unroll]] for (int j = 0; j < BEST_COUNT; ++j) {
-			const int i = p * BEST_COUNT + j;
-			precise float shifted = x[i] + stored_minimum;
-			shifted = shifted * inverse;
-			const float code = nearestClamped(shifted, 0, LARGEST_CODE);
-			const float product = weighed(i, code);
-			precise float square = product * code;
-			precise float cross = product * x[i];
-			sums_l[j & 3] = sums_l[j & 3] + product;
-			sums_ll[j & 3] = sums_ll[j & 3] + square;
-			sums_xl[j & 3] = sums_xl[j & 3] + cross;
-		}
-		precise float ss = SUM4(sums_ll), sm = SUM4(sums_l), mm = sum_w[p] * m, xs = SUM4(sums_xl), xm = sum_x[p] * m;
+		float sum_l, sum_ll, sum_xl;
+		sumKept(p, d, dmin, sum_l, sum_ll, sum_xl);
+		precise float ss = sum_ll, sm = sum_l, mm = sum_w[p] * m, xs = sum_xl, xm = sum_x[p] * m;
 		ss = ss * s;
 		ss = ss * s;
 		sm = sm * s;
@@ -208,8 +212,8 @@ void refit(inout float d, inout float dmin) {
 	d_part = d_part - d_rest;
 	precise float dmin_part = sm * xs, dmin_rest = ss * xm;
 	dmin_part = dmin_part - dmin_rest;
-	const float fitted_d = halfValue(storedHalf(exactDivide(d_part, determinant)));
-	const float fitted_dmin = halfValue(storedHalf(exactDivide(dmin_part, determinant)));
+	const float fitted_d = asHalf(exactDivide(d_part, determinant));
+	const float fitted_dmin = asHalf(exactDivide(dmin_part, determinant));
 	if (determinant > 0.0 && fitted_d > 0.0 && fitted_dmin >= 0.0) {
 		d = fitted_d;
 		dmin = fitted_dmin;
@@ -219,7 +223,7 @@ void refit(inout float d, inout float dmin) {
 /// The most that any group needs, over the largest whole number, times a factor: as a half's bits.
 uint stored(float unit, int factor) {
 	precise float value = unit * kFactor[factor];
-	return storedHalf(value);
+	return bestHalfBits(value);
 }
 
 void main() {
@@ -233,7 +237,7 @@ void main() {
 	[[unroll]] for (int i = 0; i < 32; ++i) seeMagnitude(x[i]);
 	uint reasons = magnitudeReasons(POWER_OF_TWO(-20), POWER_OF_TWO(-48));
 #ifdef IMPORTANCE
-	if (bestKWeights(element % push.row_elements)) reasons |= kNoteUncertain;
+	bestWeights(superMaxPositive(loadImportance(element % push.row_elements)));
 #endif
 	fitGroups();
 
@@ -257,8 +261,8 @@ void main() {
 			refit(new_d, new_dmin);
 		}
 		const float inverse_d = inverseOf(new_d), inverse_dmin = inverseOf(new_dmin);
-		// Pairs are compared by the nearest whole numbers alone.
-		const int reach = round < pairs ? 0 : 1;
+		// Pairs are compared by the nearest whole numbers alone. The last round looks furthest.
+		const int reach = round < pairs ? 0 : round < pairs + kRefits ? 1 : 2;
 		precise float error = chooseScales(0, new_d, new_dmin, inverse_d, inverse_dmin, reach);
 #if BEST_PARTS == 2
 		error = error + chooseScales(1, new_d, new_dmin, inverse_d, inverse_dmin, reach);
@@ -276,6 +280,7 @@ void main() {
 	}
 
 	uint word[8];   // codes, one a byte
+	precise float own_xx = 0.0, own_xy = 0.0;   // y: as decoded
 	[[unroll]] for (int p = 0; p < BEST_PARTS; ++p) {
 		precise float stored_scale = d * kept_scale[p];
 		precise float stored_minimum = dmin * kept_minimum[p];
@@ -289,8 +294,16 @@ void main() {
 			}
 			word[k] = packed;
 		}
+		float sum_l, sum_ll, sum_xl;
+		sumKept(p, d, dmin, sum_l, sum_ll, sum_xl);
+		precise float from_scale = stored_scale * sum_xl, from_minimum = stored_minimum * sum_x[p];
+		precise float xy = from_scale - from_minimum;
+		own_xx = own_xx + sum_xx[p];
+		own_xy = own_xy + xy;
 	}
-	const uint d_bits = halfBits(d), dmin_bits = halfBits(dmin);
+	const float xx = superSum(own_xx), xy = superSum(own_xy);
+	const float stretch = stretchOf(xx, xy);
+	const uint d_bits = bestHalfBits(stretched(d, stretch)), dmin_bits = bestHalfBits(stretched(dmin, stretch));
 #if BEST_PARTS == 1
 	const uint scales = uint(kept_scale[0]), minima = uint(kept_minimum[0]);
 #else

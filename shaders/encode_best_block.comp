@@ -19,7 +19,6 @@ float x[32];
 uint code[32];
 #ifdef IMPORTANCE
 float w[32];
-#include "include/encode/best_weights.glsl"
 #endif
 #include "include/encode/best.glsl"
 #include "include/encode/pack_block.glsl"
@@ -57,15 +56,25 @@ const uint kSmallest = 1u;
 		const float extreme = signedExtreme();
 		const BestScale best = bestSymmetricScale(extreme, asHalf(exactDivide(extreme, kLowest)));
 		const float inverse = inverseOf(best.d);
-		[[unroll]] for (int j = 0; j < 32; ++j) {
-			precise float quotient = inverse * x[j];
+		precise float square_part[8], cross_part[8];
+		[[unroll]] for (int i = 0; i < 8; ++i)
+			[[unroll]] for (int k = 0; k < 4; ++k) {
+				const int j = i + 8 * k;
+				precise float quotient = inverse * x[j];
+				const float value = NEAREST(quotient);
 	#ifdef FORMAT_IQ4_NL
-			code[j] = iq4Code(quotient);
+				code[j] = iq4Code(quotient);
 	#else
-			code[j] = uint(int(NEAREST(quotient)) + kLevels);
+				code[j] = uint(int(value) + kLevels);
 	#endif
-		}
-		const uint d = halfBits(best.d);
+				precise float a = WEIGH(j, x[j]) * x[j];
+				precise float b = WEIGH(j, x[j]) * value;
+				PARTIAL(square_part, i, k, a);
+				PARTIAL(cross_part, i, k, b);
+			}
+		precise float square = TREE(square_part), cross = TREE(cross_part);
+		cross = best.d * cross;
+		const uint d = bestHalfBits(stretched(best.d, stretchOf(square, cross)));
 		storeHalf(at, d);
 	#ifdef FORMAT_Q5_0
 		storeWord(at + 1u, fifthBits());
@@ -196,7 +205,7 @@ void main() {
 	[[unroll]] for (int i = 0; i < 32; ++i) seeMagnitude(x[i]);
 	uint reasons = magnitudeReasons(POWER_OF_TWO(-45), kSmallest);
 #ifdef IMPORTANCE
-	reasons |= bestWeights((block * 32u) % push.row_elements);
+	bestWeights(loadImportance((block * 32u) % push.row_elements));
 #endif
 	reasons |= encodeBlock(push.output_unit + block * kBlockUnits);
 	if (reasons != 0u) note(block, reasons);

@@ -22,7 +22,6 @@ layout(push_constant, scalar) uniform Push { EncodePush push; };
 float x[32];
 #ifdef IMPORTANCE
 float w[32];
-#include "include/encode/best_weights.glsl"
 #endif
 #include "include/encode/best.glsl"
 #include "include/encode/iq4_nearest.glsl"
@@ -86,14 +85,6 @@ float groupError(float scale) {
 	return error;
 }
 
-/// The sum over the eight groups, the same for all of them: neighbours, then pairs, then fours.
-float superSum(float own) {
-	precise float sum = own + uintBitsToFloat(superReadXor(floatBitsToUint(own), 1u));
-	sum = sum + uintBitsToFloat(superReadXor(floatBitsToUint(sum), 2u));
-	sum = sum + uintBitsToFloat(superReadXor(floatBitsToUint(sum), 4u));
-	return sum;
-}
-
 void main() {
 	const uint block = superBlockIndex();
 	const uint lane = superLane();
@@ -105,7 +96,7 @@ void main() {
 	[[unroll]] for (int i = 0; i < 32; ++i) seeMagnitude(x[i]);
 	uint reasons = magnitudeReasons(POWER_OF_TWO(-45), POWER_OF_TWO(-37));
 #ifdef IMPORTANCE
-	reasons |= bestWeights(element % push.row_elements);
+	bestWeights(superMaxPositive(loadImportance(element % push.row_elements)));
 #endif
 	bool uncertain;
 	const float own_scale = groupScale(uncertain);
@@ -145,11 +136,21 @@ void main() {
 	precise float scale = d * level;
 	const float inverse = inverseOf(scale);
 	uint code[32];
-	[[unroll]] for (int i = 0; i < 32; ++i) {
-		precise float quotient = inverse * x[i];
-		code[i] = iq4Code(quotient);
-	}
-	const uint d_bits = halfBits(d);
+	precise float square_part[8], cross_part[8];
+	[[unroll]] for (int i = 0; i < 8; ++i)
+		[[unroll]] for (int k = 0; k < 4; ++k) {
+			const int j = i + 8 * k;
+			precise float quotient = inverse * x[j];
+			code[j] = iq4Code(quotient);
+			precise float a = WEIGH(j, x[j]) * x[j];
+			precise float b = WEIGH(j, x[j]) * iq4Value(quotient);
+			PARTIAL(square_part, i, k, a);
+			PARTIAL(cross_part, i, k, b);
+		}
+	precise float own_xx = TREE(square_part), own_xy = TREE(cross_part);   // y: as decoded
+	own_xy = scale * own_xy;
+	const float xx = superSum(own_xx), xy = superSum(own_xy);
+	const uint d_bits = bestHalfBits(stretched(d, stretchOf(xx, xy)));
 	if (!halfIsFinite(d_bits)) reasons |= kNoteScale;
 	const uint scale_code = uint(int(level) + 32);
 	const uint scale_low = superOr((scale_code & 15u) << (4u * lane));

@@ -38,12 +38,29 @@ const int kScaleBias = 0;
 float x[32], w[32];
 #include "include/encode/best_k.glsl"
 
-const int kStarts = 32;
+const int kStarts = 48;
 const int kFactors = 8;
 
 float fit_scale[BEST_PARTS];
 float best_scale[BEST_PARTS];   // whole numbers, of the d tried last
 float kept_scale[BEST_PARTS];   // of the best d so far
+
+/// Weighted sums over group p: of its weights times their levels, and of the levels' squares.
+void sumLevels(int p, float inverse, out float sum_xl, out float sum_ll) {
+	precise float cross[4] = {0.0, 0.0, 0.0, 0.0}, square[4] = {0.0, 0.0, 0.0, 0.0};
+	[[unroll]] for (int j = 0; j < BEST_COUNT; ++j) {
+		const int i = p * BEST_COUNT + j;
+		precise float multiple = x[i] * inverse;
+		const float level = nearestClamped(multiple, -LEVELS, LEVELS - 1);
+		const float product = weighed(i, level);
+		precise float a = product * x[i], b = product * level;
+		cross[j & 3] = cross[j & 3] + a;
+		square[j & 3] = square[j & 3] + b;
+	}
+	precise float total_xl = SUM4(cross), total_ll = SUM4(square);
+	sum_xl = total_xl;
+	sum_ll = total_ll;
+}
 
 /// The scale of each group alone. The two go through the starts together: the sums of one fill the gaps of the other's.
 void fitGroups() {
@@ -68,23 +85,12 @@ void fitGroups() {
 		precise float away = 0.1 * float(start / 2);
 		away = 1.4 - away;
 		precise float below = away - float(LEVELS);
-		precise float above = float(LEVELS) - 1.5;
-		above = above + away;
+		precise float above = float(LEVELS - 1) - away;
 		const float aim = (start & 1) != 0 ? above : below;
 		[[unroll]] for (int p = 0; p < BEST_PARTS; ++p) {
 			const float inverse = exactDivide(again ? 1.0 : aim, again ? fit_scale[p] : extreme[p]);
-			precise float cross[4] = {0.0, 0.0, 0.0, 0.0}, square[4] = {0.0, 0.0, 0.0, 0.0};
-			[[unroll]] for (int j = 0; j < BEST_COUNT; ++j) {
-				const int i = p * BEST_COUNT + j;
-				precise float multiple = x[i] * inverse;
-				const float level = nearestClamped(multiple, -LEVELS, LEVELS - 1);
-				const float product = weighed(i, level);
-				precise float a = product * x[i], b = product * level;
-				cross[j & 3] = cross[j & 3] + a;
-				square[j & 3] = square[j & 3] + b;
-			}
-			precise float sum_xl = SUM4(cross);
-			precise float sum_ll = SUM4(square);
+			float sum_xl, sum_ll;
+			sumLevels(p, inverse, sum_xl, sum_ll);
 			const float fitted = exactDivide(sum_xl, sum_ll);
 			precise float gain = fitted * sum_xl;
 			if (sum_ll > 0.0 && fitted != 0.0 && gain > best[p]) {
@@ -96,7 +102,7 @@ void fitGroups() {
 	[[unroll]] for (int p = 0; p < BEST_PARTS; ++p) fit_scale[p] = empty[p] ? 0.0 : fit_scale[p];
 }
 
-/// The groups' whole numbers for d: the nearest, or with a reach of 1 the best of three each. Returns the error of both.
+/// The groups' whole numbers for d: the nearest, or with a reach the best of those around. Returns the error of both.
 float chooseScales(float d, float inverse_d, int reach) {
 	float middle[BEST_PARTS], least[BEST_PARTS];
 	[[unroll]] for (int p = 0; p < BEST_PARTS; ++p) {
@@ -130,24 +136,20 @@ float chooseScales(float d, float inverse_d, int reach) {
 	return both;
 }
 
+/// sumLevels() of group p for the codes that the best d so far leads to.
+void sumKept(int p, float d, out float sum_xl, out float sum_ll) {
+	precise float stored_scale = d * kept_scale[p];
+	sumLevels(p, inverseOf(stored_scale), sum_xl, sum_ll);
+}
+
 /// d by least squares for the codes that the best d so far has led to: stays as it is where that cannot be done.
 void refit(inout float d) {
 	precise float own_ss = 0.0, own_xs = 0.0;
 	[[unroll]] for (int p = 0; p < BEST_PARTS; ++p) {
 		const float s = kept_scale[p];
-		precise float stored_scale = d * s;
-		const float inverse = inverseOf(stored_scale);
-		precise float cross[4] = {0.0, 0.0, 0.0, 0.0}, square[4] = {0.0, 0.0, 0.0, 0.0};
-		[[unroll]] for (int j = 0; j < BEST_COUNT; ++j) {
-			const int i = p * BEST_COUNT + j;
-			precise float multiple = x[i] * inverse;
-			const float level = nearestClamped(multiple, -LEVELS, LEVELS - 1);
-			const float product = weighed(i, level);
-			precise float a = product * x[i], b = product * level;
-			cross[j & 3] = cross[j & 3] + a;
-			square[j & 3] = square[j & 3] + b;
-		}
-		precise float ss = SUM4(square), xs = SUM4(cross);
+		float sum_xl, sum_ll;
+		sumKept(p, d, sum_xl, sum_ll);
+		precise float ss = sum_ll, xs = sum_xl;
 		ss = ss * s;
 		ss = ss * s;
 		xs = xs * s;
@@ -155,7 +157,7 @@ void refit(inout float d) {
 		own_xs = own_xs + xs;
 	}
 	const float ss = superSum(own_ss), xs = superSum(own_xs);
-	const float fitted = halfValue(storedHalf(exactDivide(xs, ss)));
+	const float fitted = asHalf(exactDivide(xs, ss));
 	if (ss > 0.0 && fitted != 0.0) d = fitted;
 }
 
@@ -163,7 +165,7 @@ uint stored(float unit, int factor) {
 	precise float more = 0.02 * float(factor);
 	precise float times = 0.9 + more;
 	precise float value = unit * times;
-	return storedHalf(value);
+	return bestHalfBits(value);
 }
 
 void main() {
@@ -177,7 +179,7 @@ void main() {
 	[[unroll]] for (int i = 0; i < 32; ++i) seeMagnitude(x[i]);
 	uint reasons = magnitudeReasons(POWER_OF_TWO(-20), POWER_OF_TWO(-48));
 #ifdef IMPORTANCE
-	if (bestKWeights(element % push.row_elements)) reasons |= kNoteUncertain;
+	bestWeights(superMaxPositive(loadImportance(element % push.row_elements)));
 #endif
 	fitGroups();
 
@@ -190,8 +192,8 @@ void main() {
 		float new_d = d;   // the first round after the factors looks closer at the best of them
 		if (round < kFactors) new_d = halfValue(stored(unit, round));
 		else if (round > kFactors) refit(new_d);
-		// Factors are compared by the nearest whole numbers alone.
-		const float total = superSum(chooseScales(new_d, inverseOf(new_d), round < kFactors ? 0 : 1));
+		// Factors are compared by the nearest whole numbers alone. The last round looks furthest.
+		const float total = superSum(chooseScales(new_d, inverseOf(new_d), round < kFactors ? 0 : round < kFactors + kRefits ? 1 : 2));
 		if (round == 0 || total < least) {
 			least = total;
 			d = new_d;
@@ -201,6 +203,7 @@ void main() {
 
 	uint word[8];   // codes, one a byte
 	uint scale_codes = 0u;
+	precise float own_xx = 0.0, own_xy = 0.0;   // y: as decoded
 	[[unroll]] for (int p = 0; p < BEST_PARTS; ++p) {
 		scale_codes |= (uint(int(kept_scale[p]) + kScaleBias) & 0xffu) << (8 * p);
 		precise float stored_scale = d * kept_scale[p];
@@ -213,8 +216,20 @@ void main() {
 			}
 			word[k] = packed;
 		}
+		precise float squares[4] = {0.0, 0.0, 0.0, 0.0};
+		[[unroll]] for (int j = 0; j < BEST_COUNT; ++j) {
+			const int i = p * BEST_COUNT + j;
+			precise float square = weighed(i, x[i]) * x[i];
+			squares[j & 3] = squares[j & 3] + square;
+		}
+		float sum_xl, sum_ll;
+		sumKept(p, d, sum_xl, sum_ll);
+		precise float xx = SUM4(squares), xy = stored_scale * sum_xl;
+		own_xx = own_xx + xx;
+		own_xy = own_xy + xy;
 	}
-	storeSuperBlock(alive, push.output_unit + block * kBlockHalves, lane, halfBits(d), scale_codes, word);
+	const float xx = superSum(own_xx), xy = superSum(own_xy);
+	storeSuperBlock(alive, push.output_unit + block * kBlockHalves, lane, bestHalfBits(stretched(d, stretchOf(xx, xy))), scale_codes, word);
 	reasons = superOr(reasons);
 	if (alive && lane == 0u && reasons != 0u) note(block, reasons);
 }

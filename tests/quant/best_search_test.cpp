@@ -1,4 +1,5 @@
-// The best searches against the reference's: never a larger error, and how much a smaller one.
+// The best searches against the reference's: how much smaller their error is, that what they decode to is as long as the weights were, and that
+// nothing odd comes of odd weights.
 #include "quant/codec.h"
 #include "tests/quant/adversarial.h"
 
@@ -6,8 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <map>
+#include <random>
 
 using namespace vkq;
 
@@ -16,9 +16,20 @@ namespace {
 using T = TensorType;
 constexpr uint64_t kElements = 1024;
 
-/// These begin with the reference's own scale, so that no block can come out worse. The searches on IQ4 values begin elsewhere.
-constexpr T kNeverWorse[] = {T::Q4_0, T::Q4_1, T::Q5_0, T::Q5_1, T::Q8_0, T::MXFP4};
-constexpr T kTypes[] = {T::Q4_0, T::Q4_1, T::Q5_0, T::Q5_1, T::Q8_0, T::MXFP4, T::IQ4_NL, T::IQ4_XS};
+struct Searched {
+	T type;
+	/// Of ordinary weights' errors, as a share of the reference's: just above what is reached, and of the worst block of 256.
+	double share, worst;
+	/// Begins with the reference's own scale, so that no block can come out worse.
+	bool never_worse = false;
+	/// Has a scale fine enough to be stretched, and is coarse enough to need it.
+	bool stretched = true;
+};
+constexpr Searched kSearched[] = {
+	{T::Q4_0, 0.91, 1.0, true},  {T::Q4_1, 0.83, 1.0, true},  {T::Q5_0, 0.91, 1.0, true},  {T::Q5_1, 0.83, 1.0, true}, {T::Q8_0, 0.92, 1.0, true, false}, {T::MXFP4, 0.975, 1.0, true, false},
+	{T::IQ4_NL, 0.96, 1.05},     {T::IQ4_XS, 0.96, 1.05},     {T::Q2_K, 0.86, 1.0},        {T::Q3_K, 0.96, 1.05},       {T::Q4_K, 0.97, 1.05},             {T::Q5_K, 0.92, 1.05},
+	{T::Q6_K, 0.92, 1.0},
+};
 
 std::vector<std::byte> encode(T type, const std::vector<float>& x, Search search, const float* importance = nullptr) {
 	std::vector<std::byte> bytes(*typeBytes(type, x.size()));
@@ -32,28 +43,37 @@ std::vector<float> decode(T type, const std::vector<std::byte>& bytes, uint64_t 
 	return x;
 }
 
+std::vector<float> decoded(T type, const std::vector<float>& x, Search search, const float* importance = nullptr) { return decode(type, encode(type, x, search, importance), x.size()); }
+
 struct Sums {
-	double error = 0, power = 0;
+	double error = 0, power = 0, along = 0;   // (x - y)^2, x^2, x y
 };
 
 Sums sums(const std::vector<float>& x, const std::vector<float>& y, uint64_t first, uint64_t count, const float* weight = nullptr) {
 	Sums all;
 	for (uint64_t i = first; i < first + count; ++i) {
-		const double w = weight ? std::sqrt(double(weight[i])) : 1, difference = double(x[i]) - double(y[i]);
+		const double w = weight ? double(weight[i]) : 1, difference = double(x[i]) - double(y[i]);
 		all.error += w * difference * difference;
 		all.power += w * double(x[i]) * double(x[i]);
+		all.along += w * double(x[i]) * double(y[i]);
 	}
 	return all;
 }
 
-std::vector<float> decoded(T type, const std::vector<float>& x, Search search, const float* importance = nullptr) { return decode(type, encode(type, x, search, importance), x.size()); }
+std::vector<float> ordinary(uint64_t elements) {
+	std::mt19937 random(17);
+	std::normal_distribution<float> normal(0, 0.02f);
+	std::vector<float> x(elements);
+	for (float& value : x) value = normal(random);
+	return x;
+}
 
 }  // namespace
 
 TEST(BestSearch, HasAnEncoderForThese) {
-	for (const T type : kTypes) {
-		EXPECT_TRUE(hasBestSearch(type)) << typeName(type);
-		EXPECT_TRUE(usesImportance(type, Search::kBest)) << typeName(type);
+	for (const Searched& each : kSearched) {
+		EXPECT_TRUE(hasBestSearch(each.type)) << typeName(each.type);
+		EXPECT_TRUE(usesImportance(each.type, Search::kBest)) << typeName(each.type);
 	}
 	EXPECT_FALSE(hasBestSearch(T::F16));
 }
@@ -66,99 +86,132 @@ TEST(BestSearch, TakesTheReferencesEncoderForTheOthers) {
 		}
 }
 
+TEST(BestSearch, LowersTheErrorOfOrdinaryWeights) {
+	const auto x = ordinary(1 << 16);
+	for (const auto& [type, share, worst, never_worse, stretched] : kSearched) {
+		const auto reference = decoded(type, x, Search::kReference), best = decoded(type, x, Search::kBest);
+		const double reached = sums(x, best, 0, x.size()).error / sums(x, reference, 0, x.size()).error;
+		EXPECT_LE(reached, share) << typeName(type);
+		EXPECT_GE(reached, share - 0.05) << typeName(type) << ": the bound is too loose";
+		for (uint64_t at = 0; at < x.size(); at += 256) EXPECT_LE(sums(x, best, at, 256).error, worst * sums(x, reference, at, 256).error) << typeName(type) << ", from weight " << at;
+	}
+}
+
+TEST(BestSearch, DecodesToWeightsAsLongAsTheyWere) {
+	// Along the weights nothing is missing, over a row: what is rounded differently cancels out in a product, what is too short does not.
+	const auto x = ordinary(1 << 15);
+	const auto missing = [&](T type, Search search) {
+		const Sums all = sums(x, decoded(type, x, search), 0, x.size());
+		return 1 - all.along / all.power;
+	};
+	for (const Searched& each : kSearched)
+		if (each.stretched) {
+			EXPECT_NEAR(missing(each.type, Search::kBest), 0, 5e-4) << typeName(each.type);
+		}
+	EXPECT_GT(missing(T::Q3_K, Search::kReference), 0.004);
+}
+
 TEST(BestSearch, NeverMakesABlockWorse) {
-	// Errors are compared in single precision, by sums of the weights' size, or of their range's: so much noise is allowed.
+	// Errors are compared in single precision, by sums of the weights' size, or of their range's: so much noise is allowed. Scales below 2^-14 are coarse.
 	const auto noise = [](T type) { return type == T::Q4_1 || type == T::Q5_1 ? 4e-6 : 2e-7; };
 	for (const auto& row : adversarial::rows(kElements))
-		for (const T type : kNeverWorse) {
-			const auto reference = decoded(type, row.values, Search::kReference), best = decoded(type, row.values, Search::kBest);
+		for (const Searched& each : kSearched) {
+			if (!each.never_worse) continue;
+			const auto reference = decoded(each.type, row.values, Search::kReference), best = decoded(each.type, row.values, Search::kBest);
 			for (uint64_t at = 0; at < kElements; at += 32) {
 				const Sums before = sums(row.values, reference, at, 32), after = sums(row.values, best, at, 32);
-				ASSERT_LE(after.error, before.error * (1 + 1e-5) + noise(type) * before.power) << typeName(type) << ", " << row.name << ", block " << at / 32;
+				// To be as long as the weights costs the error's own share of them, and the longer scale is rounded to a half.
+				const double stretched = each.stretched ? before.error / (1 - std::min(0.2, before.error / std::max(1e-300, before.power))) : before.error;
+				ASSERT_LE(after.error, stretched * (each.stretched ? 1.001 : 1.00001) + noise(each.type) * before.power + 1e-11) << typeName(each.type) << ", " << row.name << ", block " << at / 32;
 			}
 		}
 }
 
-TEST(BestSearch, LowersTheErrorOfOrdinaryWeights) {
-	// Shares of the reference's squared error that lie just above what is reached.
-	const std::map<T, double> bounds = {{T::Q4_0, 0.90}, {T::Q4_1, 0.82}, {T::Q5_0, 0.90}, {T::Q5_1, 0.82}, {T::Q8_0, 0.92}, {T::MXFP4, 0.975}, {T::IQ4_NL, 0.95}, {T::IQ4_XS, 0.95}};
-	for (const auto& row : adversarial::rows(1 << 15)) {
-		if (!row.name.starts_with("normal weights")) continue;
-		for (const T type : kTypes) {
-			const Sums before = sums(row.values, decoded(type, row.values, Search::kReference), 0, row.values.size());
-			const Sums after = sums(row.values, decoded(type, row.values, Search::kBest), 0, row.values.size());
-			EXPECT_LE(after.error / before.error, bounds.at(type)) << typeName(type) << ", " << row.name;
-			EXPECT_GE(after.error / before.error, bounds.at(type) - 0.1) << typeName(type) << ": the bound is too loose";
+TEST(BestSearch, DoesLittleHarmWhereTheReferenceHappensToFitBetter) {
+	// Where its solution is not among those tried, a few odd blocks come out worse, by a thousandth of what is in them at most.
+	for (const auto& row : adversarial::rows(kElements))
+		for (const Searched& each : kSearched) {
+			const auto reference = decoded(each.type, row.values, Search::kReference), best = decoded(each.type, row.values, Search::kBest);
+			for (uint64_t at = 0; at < kElements; at += 256) {
+				const Sums before = sums(row.values, reference, at, 256), after = sums(row.values, best, at, 256);
+				EXPECT_LE(after.error, 1.05 * before.error + 1e-3 * before.power) << typeName(each.type) << ", " << row.name << ", from weight " << at;
+			}
 		}
-	}
 }
 
 TEST(BestSearch, LowersTheWeightedErrorToo) {
-	// Weighed as the best searches weigh; the reference weighs otherwise, and where the importances are almost equal it comes as near.
-	const auto x = adversarial::rows(1 << 15)[0].values;
+	const auto x = ordinary(1 << 15);
 	for (const auto& importance : adversarial::importances(1 << 15)) {
-		if (importance.name != "like activations" && importance.name != "large") continue;
+		if (importance.name != "like activations") continue;
 		const float* weight = importance.values.data();
-		for (const T type : kTypes) {
-			const Sums unaware = sums(x, decoded(type, x, Search::kBest), 0, x.size(), weight);
-			const Sums reference = sums(x, decoded(type, x, Search::kReference, weight), 0, x.size(), weight);
-			const Sums best = sums(x, decoded(type, x, Search::kBest, weight), 0, x.size(), weight);
-			EXPECT_LT(best.error, reference.error * 1.005) << typeName(type) << ", " << importance.name;
-			EXPECT_LT(best.error, unaware.error) << typeName(type) << ", " << importance.name;
+		for (const Searched& each : kSearched) {
+			const double best = sums(x, decoded(each.type, x, Search::kBest, weight), 0, x.size(), weight).error;
+			EXPECT_LT(best, sums(x, decoded(each.type, x, Search::kReference, weight), 0, x.size(), weight).error) << typeName(each.type);
+			EXPECT_LT(best, sums(x, decoded(each.type, x, Search::kBest), 0, x.size(), weight).error) << typeName(each.type);
 		}
 	}
 }
 
 TEST(BestSearch, TakesColumnsOfNoImportanceAsAllAlike) {
-	const auto x = adversarial::rows(kElements)[0].values;
-	const std::vector<float> none(kElements), ones(kElements, 1.0f);
-	for (const T type : kTypes) {
-		EXPECT_EQ(encode(type, x, Search::kBest, none.data()), encode(type, x, Search::kBest)) << typeName(type);
-		EXPECT_EQ(encode(type, x, Search::kBest, ones.data()), encode(type, x, Search::kBest)) << typeName(type);
+	const auto x = ordinary(kElements);
+	const std::vector<float> none(kElements);
+	for (const Searched& each : kSearched) EXPECT_EQ(encode(each.type, x, Search::kBest, none.data()), encode(each.type, x, Search::kBest)) << typeName(each.type);
+}
+
+TEST(BestSearch, ComparesImportancesWithinABlockOnly) {
+	const auto x = ordinary(kElements);
+	const auto importance = adversarial::importances(kElements)[2].values;
+	for (const float unit : {0x1p-60f, 0x1p60f}) {
+		std::vector<float> scaled = importance;
+		for (uint64_t i = 0; i < kElements; ++i) scaled[i] *= unit * (i / 256 % 2 ? 8.0f : 1.0f);
+		for (const Searched& each : kSearched)
+			EXPECT_EQ(encode(each.type, x, Search::kBest, scaled.data()), encode(each.type, x, Search::kBest, importance.data())) << typeName(each.type) << ", unit " << unit;
 	}
 }
 
 TEST(BestSearch, KeepsZerosZero) {
 	for (const auto& row : adversarial::rows(kElements)) {
 		if (row.name != "zeros" && row.name != "negative zeros") continue;
-		for (const T type : kTypes)
+		for (const Searched& each : kSearched)
 			for (const auto& importance : adversarial::importances(kElements)) {
-				const auto y = decoded(type, row.values, Search::kBest, importance.values.data());
-				EXPECT_TRUE(std::all_of(y.begin(), y.end(), [](float v) { return v == 0; })) << typeName(type) << ", " << row.name << ", " << importance.name;
+				const auto y = decoded(each.type, row.values, Search::kBest, importance.values.data());
+				EXPECT_TRUE(std::all_of(y.begin(), y.end(), [](float v) { return v == 0; })) << typeName(each.type) << ", " << row.name << ", " << importance.name;
 			}
 	}
 }
 
 TEST(BestSearch, EncodesBlocksIndependentlyOfTheirNeighbours) {
-	const auto all = adversarial::importances(kElements);
+	const auto importances = adversarial::importances(kElements);
 	for (const auto& row : adversarial::rows(kElements))
-		for (const T type : kTypes)
-			for (const float* weights : {static_cast<const float*>(nullptr), all[2].values.data()}) {
-				const auto whole = encode(type, row.values, Search::kBest, weights);
+		for (const Searched& each : kSearched)
+			for (const float* weights : {static_cast<const float*>(nullptr), importances[2].values.data()}) {
+				const auto whole = encode(each.type, row.values, Search::kBest, weights);
 				std::vector<std::byte> parts(whole.size());
-				const uint64_t block = typeInfo(type).block_elements;
+				const uint64_t block = typeInfo(each.type).block_elements;
 				for (uint64_t at = 0; at < kElements; at += block)
-					encodeRow(type, row.values.data() + at, block, weights ? weights + at : nullptr, parts.data() + *typeBytes(type, at), Search::kBest);
-				ASSERT_EQ(parts, whole) << typeName(type) << ", " << row.name;
+					encodeRow(each.type, row.values.data() + at, block, weights ? weights + at : nullptr, parts.data() + *typeBytes(each.type, at), Search::kBest);
+				ASSERT_EQ(parts, whole) << typeName(each.type) << ", " << row.name;
 			}
 }
 
 TEST(BestSearch, StaysFiniteAndBoundedOnAdversarialRows) {
 	for (const auto& row : adversarial::rows(kElements)) {
-		const float largest = std::fabs(*std::max_element(row.values.begin(), row.values.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); }));
+		float largest = 0;
+		for (const float v : row.values) largest = std::max(largest, std::fabs(v));
 		for (const auto& importance : adversarial::importances(kElements))
-			for (const T type : kTypes) {
-				const auto bytes = encode(type, row.values, Search::kBest, importance.values.data());
-				ASSERT_TRUE(scalesAreFinite(type, bytes.data(), kElements)) << typeName(type) << ", " << row.name << ", " << importance.name;
-				for (const float v : decode(type, bytes, kElements)) ASSERT_LE(std::fabs(v), largest * 2 + 0x1p-14f) << typeName(type) << ", " << row.name << ", " << importance.name;
+			for (const Searched& each : kSearched) {
+				const auto bytes = encode(each.type, row.values, Search::kBest, importance.values.data());
+				ASSERT_TRUE(scalesAreFinite(each.type, bytes.data(), kElements)) << typeName(each.type) << ", " << row.name << ", " << importance.name;
+				for (const float v : decode(each.type, bytes, kElements))
+					ASSERT_LE(std::fabs(v), largest * 2.5f + 0x1p-14f) << typeName(each.type) << ", " << row.name << ", " << importance.name;
 			}
 	}
 }
 
 TEST(BestSearch, RefusesScalesThatDoNotFitAHalf) {
 	for (const auto& row : adversarial::overflowingRows(kElements))
-		for (const T type : kTypes)
-			if (type != T::MXFP4) {
-				EXPECT_FALSE(scalesAreFinite(type, encode(type, row.values, Search::kBest).data(), kElements)) << typeName(type) << ", " << row.name;
+		for (const Searched& each : kSearched)
+			if (each.type != T::MXFP4) {
+				EXPECT_FALSE(scalesAreFinite(each.type, encode(each.type, row.values, Search::kBest).data(), kElements)) << typeName(each.type) << ", " << row.name;
 			}
 }

@@ -1,6 +1,6 @@
 // What the best searches share: equals quant/best_search.h, operation for operation.
 //
-// Defined by the includer: x[32], and with IMPORTANCE w[32] and the inclusion of best_weights.glsl.
+// Defined by the includer: x[32], and with IMPORTANCE w[32].
 
 #ifdef IMPORTANCE
 #define WEIGH(j, value) (w[j] * (value))
@@ -8,20 +8,10 @@
 #define WEIGH(j, value) (value)
 #endif
 
-// SUM32 adds term(0 .. 31) in the order of sum32(): PARTIAL is told partial sum i and its next term, in the order of k, and TREE sums the
-// eight. Everything that they are assigned to is `precise`.
-#define PARTIAL(partial, i, k, term) partial[i] = (k) == 0 ? (term) : partial[i] + (term)
-#define TREE(p) (((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7])))
-
-float inverseOf(float scale) { return scale != 0.0 ? exactDivide(1.0, scale) : 0.0; }
-
-/// Bits of `value` as a half; zero has no sign.
-uint bestHalfBits(float value) {
-	const uint bits = halfBits(value);
-	return (bits & 0x7fffu) == 0u ? 0u : bits;
-}
-
-float asHalf(float value) { return halfValue(bestHalfBits(value)); }
+#include "include/encode/best_scale.glsl"
+#ifdef IMPORTANCE
+#include "include/encode/best_weights.glsl"
+#endif
 
 /// The weight of largest magnitude, with its sign; the first of equals. Equals signedExtreme32().
 float signedExtreme() {

@@ -32,6 +32,17 @@ float bestAffineScore(float scale, float offset, float sum_w, float sum_y, float
 	return score;
 }
 
+/// The best minimum for a scale as it is stored.
+float minimumFor(float scale, float sum_v, float sum_w, float sum_y, float centre) {
+	precise float rest = scale * sum_v;
+	rest = sum_y - rest;
+	precise float shifted = exactDivide(rest, sum_w);
+	shifted = shifted + centre;
+	precise float middle = scale * kHalf;
+	shifted = shifted - middle;
+	return asHalf(shifted);
+}
+
 /// x[] becomes relative to the centre; code[] is filled.
 BestAffine bestAffine() {
 	int low_key = ordered(x[0]), high_key = low_key;
@@ -71,6 +82,7 @@ BestAffine bestAffine() {
 	float m = asHalf(low), d = asHalf(exactDivide(range, float(AFFINE_LARGEST))), best = 0.0;
 	const float reciprocal = exactDivide(1.0, range);
 	const int kAttempts = 1 + 3 * kStarts;
+	float last_v = 0.0, last_yv = 0.0;   // sums of the codes that are stored
 	[[dont_unroll]] for (int attempt = 0; attempt <= kAttempts + kPolish; ++attempt) {
 		// The last round only fills the codes.
 		const bool finishes = attempt == kAttempts + kPolish;
@@ -104,8 +116,12 @@ BestAffine bestAffine() {
 				PARTIAL(vv_part, i, k, vv);
 				PARTIAL(yv_part, i, k, yv);
 			}
-		if (finishes) break;
 		precise float sum_v = TREE(v_part), sum_vv = TREE(vv_part), sum_yv = TREE(yv_part);
+		if (finishes) {
+			last_v = sum_v;
+			last_yv = sum_yv;
+			break;
+		}
 		if (attempt == 0) {
 			precise float own = bestAffineScore(d, offset, sum_w, sum_y, sum_v, sum_vv, sum_yv);
 			best = own;
@@ -113,12 +129,7 @@ BestAffine bestAffine() {
 		precise float determinant = sum_w * sum_vv - sum_v * sum_v;
 		precise float numerator = sum_w * sum_yv - sum_y * sum_v;
 		const float scale = asHalf(determinant > 0.0 ? exactDivide(numerator, determinant) : 0.0);
-		precise float rest = sum_y - scale * sum_v;
-		precise float shifted = exactDivide(rest, sum_w);
-		shifted = shifted + centre;
-		precise float middle = scale * kHalf;
-		shifted = shifted - middle;
-		const float minimum = asHalf(shifted);
+		const float minimum = minimumFor(scale, sum_v, sum_w, sum_y, centre);
 		const float score = bestAffineScore(scale, offsetOf(scale, minimum, centre), sum_w, sum_y, sum_v, sum_vv, sum_yv);
 		if (score > best) {
 			d = scale;
@@ -130,5 +141,22 @@ BestAffine bestAffine() {
 		[[unroll]] for (int j = 0; j < 32; ++j) code[j] = 0u;
 		return BestAffine(0.0, asHalf(low), false);
 	}
-	return BestAffine(d, m, !(abs(best) >= kSafeScore));
+	// What is too short is the part that differs from the block's mean: the stretched scale takes the minimum that goes with it.
+	precise float yy_part[8];
+	[[unroll]] for (int i = 0; i < 8; ++i)
+		[[unroll]] for (int k = 0; k < 4; ++k) {
+			const int j = i + 8 * k;
+			precise float yy = WEIGH(j, x[j]) * x[j];
+			PARTIAL(yy_part, i, k, yy);
+		}
+	precise float yy = TREE(yy_part);
+	precise float mean_yy = sum_y * sum_y, mean_yv = sum_y * last_v;
+	yy = yy - exactDivide(mean_yy, sum_w);
+	precise float yv = last_yv - exactDivide(mean_yv, sum_w);
+	yv = d * yv;
+	const float longer = stretched(d, stretchOf(yy, yv));
+	const float lower = minimumFor(longer, last_v, sum_w, sum_y, centre);
+	const bool uncertain = !(abs(best) >= kSafeScore);
+	if (longer == d || isinf(lower)) return BestAffine(d, m, uncertain);
+	return BestAffine(longer, lower, uncertain);
 }

@@ -91,6 +91,14 @@ uint superReadXor(uint own, uint mask) { return subgroupShuffleXor(own, mask); }
 
 #endif
 
+/// Sum over the eight, in pairs, fours and eight. All get the same bits.
+float superSum(float own) {
+	precise float sum = own + uintBitsToFloat(superReadXor(floatBitsToUint(own), 1u));
+	sum = sum + uintBitsToFloat(superReadXor(floatBitsToUint(sum), 2u));
+	sum = sum + uintBitsToFloat(superReadXor(floatBitsToUint(sum), 4u));
+	return sum;
+}
+
 /// The value of largest magnitude among the eight, with its sign; the first of equals.
 float superExtreme(uint lane, float own) {
 	const float size = uintBitsToFloat(floatBitsToUint(own) & 0x7fffffffu);
