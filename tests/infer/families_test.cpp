@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <set>
 
 using namespace vkq;
 
@@ -76,7 +77,10 @@ TEST_P(Families, PlainForwardPassGivesExpectedLogits) {
 }
 
 TEST_P(Families, DeviceGivesExpectedLogitsWhateverTheBatch) {
+	// Steps that end within the text: of a plain model, of one with windows and caps, of one with experts.
+	static const std::set<std::string_view> in_parts{"llama", "gemma2", "mixtral"};
 	for (const uint32_t batch : {96u, 7u}) {
+		if (batch == 7 && !in_parts.contains(GetParam())) continue;
 		Session session = open({.batch = batch, .logit_rows = batch, .k_type = TensorType::F32, .v_type = TensorType::F32, .validation = true});
 		float worst = 0;
 		const auto fed = session.feedAll(expected.input, 0, [&](size_t i, std::span<const float> logits) {
@@ -89,7 +93,7 @@ TEST_P(Families, DeviceGivesExpectedLogitsWhateverTheBatch) {
 }
 
 TEST_P(Families, DeviceContinuesGreedilyAsExpected) {
-	Session session = open({.batch = 33});
+	Session session = open({.batch = 33});   // caches of halves, steps of 33, a rest and 1
 	auto logits = session.feed(expected.input);
 	ASSERT_TRUE(logits.ok()) << logits.error().message;
 	std::vector<Token> continuation;
