@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 namespace vkq {
 
@@ -47,6 +48,27 @@ const std::array kShapes{
 	ModelShape{"8x22", "Mixtral 8x22B", Llama, 56, 6144, 16384, 48, 8, 128, 32768, 65536, false, 8, 2},
 	ModelShape{"30A3", "Qwen3 30B-A3B", Qwen3Moe, 48, 2048, 6144, 32, 4, 128, 151936, 40960, false, 128, 8, 768},
 	ModelShape{"235A22", "Qwen3 235B-A22B", Qwen3Moe, 94, 4096, 12288, 64, 4, 128, 151936, 40960, false, 128, 8, 1536},
+};
+
+/// What --shape calls a field, and what a GGUF file does.
+struct Part {
+	std::string_view name, key;
+	uint32_t ModelShape::*field;
+	bool needed;   // no model is without it
+};
+constexpr std::array kParts{
+	Part{"layers", "block_count", &ModelShape::n_layer, true},
+	Part{"embd", "embedding_length", &ModelShape::n_embd, true},
+	Part{"ff", "feed_forward_length", &ModelShape::n_ff, true},
+	Part{"heads", "attention.head_count", &ModelShape::n_head, true},
+	Part{"kv", "attention.head_count_kv", &ModelShape::n_head_kv, false},
+	Part{"head_dim", "attention.key_length", &ModelShape::head_dim, false},
+	Part{"vocab", "vocab_size", &ModelShape::n_vocab, true},
+	Part{"ctx", "context_length", &ModelShape::n_ctx_train, true},
+	Part{"experts", "expert_count", &ModelShape::n_expert, false},
+	Part{"used", "expert_used_count", &ModelShape::n_expert_used, false},
+	Part{"ff_expert", "expert_feed_forward_length", &ModelShape::n_ff_expert, false},
+	Part{"window", "attention.sliding_window", &ModelShape::sliding_window, false},
 };
 
 constexpr double kSmallestBillions = 0.05, kLargestBillions = 1000.0;
@@ -102,32 +124,31 @@ ModelShape scaled(const ModelShape& from, double parameters) {
 
 std::span<const ModelShape> knownShapes() { return kShapes; }
 
-Result<Hyperparameters> hyperparameters(const ModelShape& shape) {
+Metadata metadataOf(const ModelShape& shape) {
 	Metadata metadata;
 	const std::string arch(archName(shape.arch));
 	const auto set = [&](std::string_view key, uint32_t value) { metadata.set(fmt::format("{}.{}", arch, key), value); };
 	metadata.set("general.architecture", arch);
-	set("vocab_size", shape.n_vocab);
-	set("context_length", shape.n_ctx_train);
-	set("embedding_length", shape.n_embd);
-	set("block_count", shape.n_layer);
-	set("feed_forward_length", shape.n_ff);
-	set("attention.head_count", shape.n_head);
-	set("attention.head_count_kv", shape.n_head_kv);
-	if (shape.head_dim) {
-		set("attention.key_length", shape.head_dim);
-		set("attention.value_length", shape.head_dim);
-	}
+	for (const Part& part : kParts) if (part.needed || shape.*part.field) set(part.key, shape.*part.field);
+	if (shape.head_dim) set("attention.value_length", shape.head_dim);
 	metadata.set(fmt::format("{}.attention.layer_norm_rms_epsilon", arch), 1e-5f);
-	if (shape.n_expert) {
-		set("expert_count", shape.n_expert);
-		set("expert_used_count", shape.n_expert_used);
-		if (shape.n_ff_expert) set("expert_feed_forward_length", shape.n_ff_expert);
+	return metadata;
+}
+
+Result<Hyperparameters> hyperparameters(const ModelShape& shape) {
+	auto h = readHyperparameters(metadataOf(shape), {}, shape.name);
+	if (h) {
+		h->tied_embeddings = shape.tied_embeddings;
+		return h;
 	}
-	if (shape.sliding_window) set("attention.sliding_window", shape.sliding_window);
-	auto h = readHyperparameters(metadata, {}, shape.name);
-	if (h) h->tied_embeddings = shape.tied_embeddings;
-	return h;
+	// Nobody wrote a file: the parts go by the names that they were given by.
+	Error error = std::move(h).error();
+	for (const Part& part : kParts) {
+		for (const std::string& key : {fmt::format("metadata key {}.{} ", archName(shape.arch), part.key), fmt::format("{}.{} ", archName(shape.arch), part.key)}) {
+			if (const size_t at = error.message.find(key); at != std::string::npos) error.message.replace(at, key.size() - 1, part.name);
+		}
+	}
+	return error;
 }
 
 uint64_t parameterCount(const Hyperparameters& h) {
@@ -178,15 +199,8 @@ Result<ModelShape> shapeForSize(std::string_view size) {
 }
 
 Result<ModelShape> overrideShape(ModelShape shape, std::string_view overrides) {
-	constexpr std::array<std::pair<std::string_view, uint32_t ModelShape::*>, 12> kFields{{
-		{"layers", &ModelShape::n_layer}, {"embd", &ModelShape::n_embd}, {"ff", &ModelShape::n_ff}, {"heads", &ModelShape::n_head},
-		{"kv", &ModelShape::n_head_kv}, {"head_dim", &ModelShape::head_dim}, {"vocab", &ModelShape::n_vocab}, {"ctx", &ModelShape::n_ctx_train},
-		{"experts", &ModelShape::n_expert}, {"used", &ModelShape::n_expert_used}, {"ff_expert", &ModelShape::n_ff_expert},
-		{"window", &ModelShape::sliding_window},
-	}};
 	constexpr std::string_view kHint = "parts: arch, layers, embd, ff, heads, kv, head_dim, vocab, ctx, tied, experts, used, ff_expert, window";
-	bool reshaped = false;   // head_dim follows embd and heads unless it was given
-	bool given_head_dim = false;
+	std::set<std::string_view> given;
 	for (size_t at = 0; at <= overrides.size();) {
 		const size_t comma = std::min(overrides.find(',', at), overrides.size());
 		const std::string_view part = overrides.substr(at, comma - at);
@@ -209,13 +223,19 @@ Result<ModelShape> overrideShape(ModelShape shape, std::string_view overrides) {
 			shape.tied_embeddings = value != 0;
 			continue;
 		}
-		const auto field = std::find_if(kFields.begin(), kFields.end(), [&](const auto& f) { return f.first == name; });
-		if (field == kFields.end()) return fail(ErrorCode::kUsage, fmt::format("--shape has no part '{}'", name), std::string(kHint));
-		shape.*(field->second) = value;
-		reshaped = reshaped || name == "embd" || name == "heads";
-		given_head_dim = given_head_dim || name == "head_dim";
+		const auto known = std::find_if(kParts.begin(), kParts.end(), [&](const Part& p) { return p.name == name; });
+		if (known == kParts.end()) return fail(ErrorCode::kUsage, fmt::format("--shape has no part '{}'", name), std::string(kHint));
+		shape.*known->field = value;
+		given.insert(name);
 	}
-	if (reshaped && !given_head_dim) shape.head_dim = 0;
+	if ((given.contains("embd") || given.contains("heads")) && !given.contains("head_dim")) shape.head_dim = 0;   // follows them
+	if (shape.name.empty()) {
+		std::string missing;
+		for (const Part& part : kParts) if (part.needed && !given.contains(part.name)) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", part.name);
+		if (!missing.empty()) {
+			return fail(ErrorCode::kUsage, fmt::format("--shape: without --params it must say {} too", missing), "for example --shape layers=32,embd=4096,ff=14336,heads=32,kv=8,vocab=32000,ctx=8192");
+		}
+	}
 	shape.name = shape.name.empty() ? "given shape" : shape.name + ", reshaped";
 	return shape;
 }

@@ -24,6 +24,9 @@ struct ModelShape {
 
 std::span<const ModelShape> knownShapes();
 
+/// What a GGUF file of this shape says of it.
+Metadata metadataOf(const ModelShape& shape);
+
 /// With the family's rules and range checks, as if the shape had been read from a file.
 Result<Hyperparameters> hyperparameters(const ModelShape& shape);
 

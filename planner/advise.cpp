@@ -52,7 +52,7 @@ std::string reasonFor(const Candidate& best, Goal goal) {
 			if (best.plan.offloaded_weight_bytes) {
 				const DeviceSpec& device = best.request.devices[best.plan.layers.back().device];
 				return fmt::format("nothing fits without the host; {} leaves {} of weights there, which cost {} a token over a bus of {:.0f} GB/s: {}", best.type,
-				                   formatBytes(best.plan.offloaded_weight_bytes), formatSeconds(double(best.plan.offloaded_weight_bytes) / device.host_bandwidth),
+				                   formatBytes(best.plan.offloaded_weight_bytes), formatSeconds(hostSeconds(best.request, best.plan)),
 				                   device.host_bandwidth * 1e-9, runsOn(best));
 			}
 			return fmt::format("{} is the best type that fits {} tokens of {} cache: {} on {}", best.type, formatExact(best.request.context), cache,

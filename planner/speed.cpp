@@ -2,6 +2,21 @@
 
 namespace vkq {
 
+double bytesOfAToken(const Request& request, const Placement& placement) {
+	const Hyperparameters& h = request.model;
+	const bool experts = placement.what == What::Weight && request.tensors[placement.index].dimensions == 3;
+	return double(placement.bytes) * (experts ? double(h.n_expert_used) / h.n_expert : 1.0);
+}
+
+double hostSeconds(const Request& request, const Plan& plan) {
+	double seconds = 0;
+	for (const Placement& placement : plan.placements) {
+		if (placement.what != What::Weight || plan.blocks[placement.block].heap != request.devices.size()) continue;
+		seconds += bytesOfAToken(request, placement) / request.devices[placement.device].host_bandwidth;
+	}
+	return seconds;
+}
+
 std::optional<Speed> expectedSpeed(const Request& request, const Plan& plan) {
 	if (!plan.fits) return std::nullopt;
 	const Hyperparameters& h = request.model;
@@ -14,8 +29,7 @@ std::optional<Speed> expectedSpeed(const Request& request, const Plan& plan) {
 		const DeviceSpec& device = request.devices[placement.device];
 		if (device.bandwidth <= 0) return std::nullopt;
 		const bool away = plan.blocks[placement.block].heap == host_heap;
-		double bytes = double(placement.bytes);
-		if (!cache && request.tensors[placement.index].dimensions == 3) bytes *= double(h.n_expert_used) / h.n_expert;
+		const double bytes = bytesOfAToken(request, placement);
 		const double seconds = bytes / (away ? device.host_bandwidth : kBandwidthShare * device.bandwidth);
 		(cache ? caches : weights) += seconds;
 		if (cache) continue;

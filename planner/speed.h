@@ -22,6 +22,12 @@ struct Speed {
 	double full_context = 0;               // tokens/s at the planned context
 };
 
+/// Bytes of the placement that one token reads: all of it, or the chosen experts' share.
+double bytesOfAToken(const Request& request, const Placement& placement);
+
+/// Seconds in which the weights that lie in host memory cross the bus for one token; 0 where there are none.
+double hostSeconds(const Request& request, const Plan& plan);
+
 /// Nothing when a device that has work has no known bandwidth, or the plan does not fit.
 std::optional<Speed> expectedSpeed(const Request& request, const Plan& plan);
 

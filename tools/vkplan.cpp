@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <fstream>
@@ -104,6 +105,17 @@ Result<TensorType> parseCacheType(const std::string& text, TensorType fallback) 
 	return *type;
 }
 
+/// The types that begin like `name`, or all.
+std::string similarTypes(std::string name) {
+	for (char& letter : name) letter = char(std::toupper(static_cast<unsigned char>(letter)));
+	std::string similar, all;
+	for (const FileTypeInfo& info : allFileTypes()) {
+		all += fmt::format(" {}", info.name);
+		if (!name.empty() && info.name.starts_with(name)) similar += fmt::format(" {}", info.name);
+	}
+	return similar.empty() ? "file types:" + all : "there are:" + similar;
+}
+
 Result<std::vector<FileTypeInfo>> parseTypes(const std::string& list) {
 	std::vector<FileTypeInfo> types;
 	for (size_t at = 0; at <= list.size();) {
@@ -111,12 +123,9 @@ Result<std::vector<FileTypeInfo>> parseTypes(const std::string& list) {
 		const std::string name = list.substr(at, comma - at);
 		at = comma + 1;
 		const FileTypeInfo* type = findFileType(name);
-		if (!type) {
-			std::string known;
-			for (const FileTypeInfo& info : allFileTypes()) known += fmt::format("{}{}", known.empty() ? "" : " ", info.name);
-			return fail(ErrorCode::kUsage, fmt::format("'{}' is no file type", name), "file types: " + known);
-		}
-		types.push_back(*type);
+		if (!type) return fail(ErrorCode::kUsage, fmt::format("'{}' is no file type", name), similarTypes(name));
+		const bool twice = std::any_of(types.begin(), types.end(), [&](const FileTypeInfo& other) { return other.name == type->name; });
+		if (!twice) types.push_back(*type);
 	}
 	return types;
 }
@@ -204,7 +213,7 @@ std::string heading(const PlannedModel& model, const AdviceRequest& request) {
 	if (h.n_expert) text += fmt::format(", {} of {} experts", h.n_expert_used, h.n_expert);
 	text += fmt::format("\ncontext {} tokens, steps of {}; ", formatExact(request.base.context), formatExact(request.base.batch));
 	for (const DeviceSpec& device : request.base.devices) text += fmt::format("{} {}, ", device.name, formatBytes(device.available));
-	return text + fmt::format("{} of each reserved\n\n", formatBytes(request.base.reserve));
+	return text + (request.base.reserve ? fmt::format("{} of each reserved\n\n", formatBytes(request.base.reserve)) : std::string("nothing reserved\n\n"));
 }
 
 int advice(const Arguments& a, const PlannedModel& model, const Target& target) {

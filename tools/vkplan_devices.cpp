@@ -90,6 +90,11 @@ Result<Target> findTarget(const DeviceArguments& arguments) {
 		const auto reserve = parseBytes(arguments.reserve, kGiB);
 		if (!reserve) return fail(ErrorCode::kUsage, fmt::format("--reserve: {}", reserve.error().message), reserve.error().hint);
 		target.reserve = *reserve;
+		for (const DeviceSpec& device : target.devices) {
+			if (device.available > *reserve) continue;
+			return fail(ErrorCode::kUsage, fmt::format("--reserve: {} of each device leaves nothing of {}, which has {}", formatBytes(*reserve), device.name, formatBytes(device.available)),
+			            "the default, 1/16 of a device and at most 512 MiB, is enough for a driver and a desktop");
+		}
 	} else if (!machine) {
 		uint64_t smallest = UINT64_MAX;
 		for (const DeviceSpec& device : target.devices) smallest = std::min(smallest, device.memory);

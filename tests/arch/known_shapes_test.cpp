@@ -88,6 +88,18 @@ TEST(OverrideShape, LetsTheHeadSizeFollowTheWidth) {
 	EXPECT_EQ(hyperparameters(*overrideShape(*shapeForSize("8"), "embd=2048,head_dim=128"))->head_dim, 128u);
 }
 
+TEST(OverrideShape, MakesAWholeShapeAndSaysWhatItLacks) {
+	const auto shape = overrideShape({}, "layers=16,embd=2048,ff=8192,heads=32,vocab=32000,ctx=4096");
+	ASSERT_TRUE(shape.ok()) << shape.error().message;
+	EXPECT_EQ(hyperparameters(*shape)->n_head_kv, 32u) << "without kv, each query head has its own";
+	EXPECT_EQ(overrideShape({}, "layers=16,embd=2048,heads=32,vocab=32000").error().message, "--shape: without --params it must say ff, ctx too");
+}
+
+TEST(OverrideShape, ErrorsGoByTheNamesOfTheParts) {
+	EXPECT_EQ(hyperparameters(*overrideShape(*shapeForSize("7"), "embd=4294967295")).error().message, "Mistral 7B, reshaped: embd is 4294967295, outside 1 to 1048576");
+	EXPECT_EQ(hyperparameters(*overrideShape(*shapeForSize("7"), "experts=8")).error().message, "Mistral 7B, reshaped: used is missing");
+}
+
 TEST(OverrideShape, NamesThePartThatIsWrong) {
 	for (const char* text : {"layers", "layers=", "layers=-1", "layers=2.5", "depth=3", "arch=mamba", "layers=99999999999"}) {
 		const auto shape = overrideShape(*shapeForSize("8"), text);

@@ -118,6 +118,9 @@ TEST(Vkplan, RefusesBadInputWithASentenceAndExitCode2) {
 		{{"--params", "7", "--vram", "8", "--batch", "0"}, "--batch"},
 		{{"--vram", "8", "--params", "7", kModel}, "has its own shape"},
 		{{"--vram", "8", "--params", "7", "--reserve", "much"}, "--reserve"},
+		{{"--vram", "24,8", "--params", "7", "--reserve", "8"}, "leaves nothing of GPU 1, which has 8.00 GiB"},
+		{{"--vram", "8", "--shape", "layers=32,embd=4096"}, "it must say ff, heads, vocab, ctx too"},
+		{{"--vram", "8", "--params", "7", "--types", "Q5"}, "is no file type"},
 		{{"--nonsense"}, "nonsense"},
 	};
 	for (const BadCall& call : calls) {

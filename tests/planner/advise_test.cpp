@@ -100,6 +100,16 @@ TEST(ExpectedSpeed, FallsWithWhatCrossesTheBus) {
 	EXPECT_LT(shared->empty_context * 5, whole->empty_context);
 }
 
+TEST(HostSeconds, CountsTheChosenExpertsOfWhatLiesThere) {
+	Request request = requestFor("8x7", "Q3_K_M", deviceWith(16 * kGiB));
+	EXPECT_EQ(hostSeconds(request, *solve(request)), 0) << "nothing lies there";
+	request.offload = Offload::Layers;
+	const Plan plan = *solve(request);
+	ASSERT_GT(plan.offloaded_weight_bytes, 4 * kGiB);
+	const double all = double(plan.offloaded_weight_bytes) / request.devices[0].host_bandwidth;
+	EXPECT_NEAR(hostSeconds(request, plan) / all, 2.0 / 8.0, 0.05) << "2 of 8 experts a token";
+}
+
 TEST(ExpectedSpeed, IsUnknownWithoutABandwidth) {
 	const Request request = requestFor("1", "Q8_0", deviceWith(8 * kGiB));
 	EXPECT_FALSE(expectedSpeed(request, *solve(request)));

@@ -112,13 +112,12 @@ std::optional<double> sumOf(const std::string& text, const char* pattern) {
 	return any ? std::optional(sum) : std::nullopt;
 }
 
-/// The source's shape as a GGUF file: no tokenizer, weights a hole in the file; sizing asks for neither.
-void writeShape(const ModelSource& source, const Hyperparameters& h, const fs::path& path) {
+/// A model as a GGUF file of its shape: no tokenizer, weights a hole in the file; sizing asks for neither.
+void writeShape(const Metadata& of_model, std::vector<TensorInfo> tensors, const Hyperparameters& h, const fs::path& path) {
 	Metadata metadata;
-	for (const MetaEntry& entry : source.metadata().entries()) if (!entry.key.starts_with("tokenizer.")) metadata.set(entry.key, entry.value);
+	for (const MetaEntry& entry : of_model.entries()) if (!entry.key.starts_with("tokenizer.")) metadata.set(entry.key, entry.value);
 	metadata.set("tokenizer.ggml.model", std::string("none"));
 	metadata.set(std::string(archName(h.arch)) + ".vocab_size", h.n_vocab);
-	std::vector<TensorInfo> tensors(source.tensors().begin(), source.tensors().end());
 	for (TensorInfo& tensor : tensors) tensor.offset = 0, tensor.shard = 0;
 	const auto layout = layOutGguf(metadata, tensors);
 	ASSERT_TRUE(layout.ok());
@@ -140,7 +139,7 @@ std::string joined(const std::vector<double>& split) {
 }
 
 /// False: the reference does not say what it would take.
-bool compareWithPeer(const ModelSource& source, const Hyperparameters& h, const test::TempFolder& folder, const Setting& setting) {
+bool compareWithPeer(std::span<const TensorInfo> tensors, const Hyperparameters& h, const test::TempFolder& folder, const Setting& setting) {
 	const size_t devices = setting.split.size();
 	const std::string type = setting.cache == TensorType::F16 ? "f16" : "q8_0";
 	SCOPED_TRACE(std::to_string(setting.context) + " tokens, steps of " + std::to_string(setting.batch) + ", " + type + ", " + std::to_string(devices) + " devices");
@@ -154,7 +153,7 @@ bool compareWithPeer(const ModelSource& source, const Hyperparameters& h, const 
 	const std::string text((std::istreambuf_iterator<char>(log)), {});
 	const auto said_cache = sumOf(text, R"(llama_kv_cache: size = +([0-9.]+) MiB)");
 	if (status != 0 || !said_cache) return false;
-	const LlamaCppMemory memory = llamaCppMemory(h, source.tensors(), {uint32_t(setting.context), uint32_t(setting.batch), setting.cache, setting.cache, setting.split});
+	const LlamaCppMemory memory = llamaCppMemory(h, tensors, {uint32_t(setting.context), uint32_t(setting.batch), setting.cache, setting.cache, setting.split});
 	EXPECT_NEAR(mib(memory.total().cache), *said_cache, 0.0101);   // two decimals of each of two caches
 	for (size_t i = 0; i < devices; ++i) {
 		const LlamaCppDevice& device = memory.devices[i];
@@ -169,29 +168,38 @@ bool compareWithPeer(const ModelSource& source, const Hyperparameters& h, const 
 	return true;
 }
 
-void compareWithPeer(const fs::path& model) {
-	SCOPED_TRACE(model.string());
-	auto source = openModelSource(model);
-	ASSERT_TRUE(source.ok()) << source.error().message;
-	const auto h = readHyperparameters((*source)->metadata(), (*source)->tensors(), "model");
-	ASSERT_TRUE(h.ok());
+void compareWithPeer(const std::string& name, const Metadata& metadata, const std::vector<TensorInfo>& tensors) {
+	SCOPED_TRACE(name);
+	const auto h = readHyperparameters(metadata, tensors, name);
+	ASSERT_TRUE(h.ok()) << h.error().message;
 	const test::TempFolder folder;
-	writeShape(**source, *h, folder / "model.gguf");
+	writeShape(metadata, tensors, *h, folder / "model.gguf");
 	const Setting settings[] = {
 		{512, 512, TensorType::F16, {1}}, {2048, 512, TensorType::F16, {1}}, {512, 128, TensorType::F16, {1}}, {1024, 64, TensorType::Q8_0, {1}},
-		{512, 512, TensorType::F16, {1, 1}}, {2048, 256, TensorType::Q8_0, {3, 1}}, {1024, 512, TensorType::F16, {1, 1, 1}},
+		{512, 512, TensorType::F16, {1, 1}}, {2048, 256, TensorType::Q8_0, {3, 1}}, {1024, 512, TensorType::F16, {1, 3, 2}},
 	};
 	for (const Setting& setting : settings) {
-		if (compareWithPeer(**source, *h, folder, setting)) continue;
-		GTEST_LOG_(INFO) << model << ": the reference does not say what it would take (no Vulkan device, or it cannot open the model)";
+		if (compareWithPeer(tensors, *h, folder, setting)) continue;
+		GTEST_LOG_(INFO) << name << ": the reference does not say what it would take (no Vulkan device, or it cannot open the model)";
 		return;
 	}
 }
 
 TEST(LlamaCppPeer, AllocatesWhatIsPredicted) {
 	if (!std::getenv("VKQ_PEER")) GTEST_SKIP() << "VKQ_PEER is not set";
-	compareWithPeer(VKQ_SOURCE_DIR "/models/orator-6m-f16.gguf");
-	for (const auto& entry : fs::directory_iterator(VKQ_SOURCE_DIR "/tests/data/tiny-random")) compareWithPeer(entry.path());
+	std::vector<fs::path> paths{VKQ_SOURCE_DIR "/models/orator-6m-f16.gguf"};
+	for (const auto& entry : fs::directory_iterator(VKQ_SOURCE_DIR "/tests/data/tiny-random")) paths.push_back(entry.path());
+	for (const fs::path& path : paths) {
+		auto source = openModelSource(path);
+		ASSERT_TRUE(source.ok()) << source.error().message;
+		compareWithPeer(path.filename(), (*source)->metadata(), {(*source)->tensors().begin(), (*source)->tensors().end()});
+	}
+	// What make_synthetic makes: of 168 and of 618 million weights, as they are and quantized.
+	for (const char* shape : {"layers=6,embd=1280,ff=5120,heads=20,kv=5,vocab=10000,ctx=4096", "layers=8,embd=2048,ff=8192,heads=32,kv=8,vocab=32000,ctx=4096"}) {
+		const ModelShape synthetic = *overrideShape({}, shape);
+		const Hyperparameters h = *hyperparameters(synthetic);
+		for (const char* type : {"F16", "Q4_K_M"}) compareWithPeer(std::string(shape) + " " + type, metadataOf(synthetic), *tensorsAs(mixtureModel(h), expectedTensors(h), *findFileType(type)));
+	}
 }
 
 }  // namespace
