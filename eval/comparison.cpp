@@ -97,12 +97,17 @@ void markParting(Answer& answer, const Answer& original) {
 	answer.common_bytes = at;
 }
 
-bool tell(const CompareProgress& progress, const ComparedLevel& level, std::string_view what, uint32_t done, uint32_t total) {
-	return !progress || progress(fmt::format("{}: {}", level.name, what), done, total);
+// Where a level's stages begin, as shares of its time: predictions take most of it.
+constexpr double kPredictionsBegin = 0.05, kSpeedBegins = 0.9, kAnswerBegins = 0.95;
+
+bool tell(const CompareProgress& progress, const ComparedLevel& level, std::string_view what, double share) {
+	return !progress || progress(fmt::format("{}: {}", level.name, what), share);
 }
 
 EvalProgress chunkStage(const CompareProgress& progress, const ComparedLevel& level) {
-	return [&progress, &level](uint32_t done, uint32_t chunks, double) { return tell(progress, level, "predictions", done, chunks); };
+	return [&progress, &level](uint32_t done, uint32_t chunks, double) {
+		return tell(progress, level, "predictions", kPredictionsBegin + (kSpeedBegins - kPredictionsBegin) * done / chunks);
+	};
 }
 
 ComparedLevel describe(const ModelSource& source, const CompareOptions& options) {
@@ -118,10 +123,10 @@ ComparedLevel describe(const ModelSource& source, const CompareOptions& options)
 
 Result<void> finishLevel(const ModelSource& source, const Tokenizer& tokenizer, const TextChunks& chunks, const CompareOptions& options, const CompareProgress& progress,
                          ComparedLevel& level) {
-	if (!tell(progress, level, "speed", 0, 1)) return fail(ErrorCode::kInterrupted, "interrupted");
+	if (!tell(progress, level, "speed", kSpeedBegins)) return fail(ErrorCode::kInterrupted, "interrupted");
 	VKQ_CHECK(timeSteps(source, options, chunks.chunk(0), level));
 	if (options.prompt.empty()) return {};
-	if (!tell(progress, level, "answer", 0, 1)) return fail(ErrorCode::kInterrupted, "interrupted");
+	if (!tell(progress, level, "answer", kAnswerBegins)) return fail(ErrorCode::kInterrupted, "interrupted");
 	VKQ_TRY(level.answer, answerOf(source, tokenizer, options));
 	return {};
 }
@@ -129,9 +134,9 @@ Result<void> finishLevel(const ModelSource& source, const Tokenizer& tokenizer, 
 double riseOf(const ComparedLevel& level) { return level.divergence->ratio.mean - 1; }
 
 /// "3.86 MiB (35 % of the original), perplexity +0.8 %, the same most likely token at 96.1 % of positions"
-std::string inWords(const ComparedLevel& level, const ComparedLevel& original) {
-	return fmt::format("{} ({:.0f} % of the original), perplexity {:+.2f} %, the same most likely token at {:.1f} % of positions", formatBytes(level.file_bytes),
-	                   100.0 * double(level.file_bytes) / double(original.file_bytes), 100 * riseOf(level), 100 * level.divergence->same_top.mean);
+std::string inWords(const ComparedLevel& level, const Comparison& c) {
+	return fmt::format("{}{} ({:.0f} % of the original), perplexity {:+.2f} %, the same most likely token at {:.1f} % of positions", formatBytes(c.sizeOf(level)),
+	                   c.cachesOnly() ? " of memory" : "", 100.0 * double(c.sizeOf(level)) / double(std::max<uint64_t>(1, c.sizeOf(c.original))), 100 * riseOf(level), 100 * level.divergence->same_top.mean);
 }
 
 }  // namespace
@@ -172,7 +177,7 @@ Result<ComparedLevel> measureLevel(const ModelSource& source, const ModelSource&
 	VKQ_CHECK(plan(source, options, level));
 	if (&source != &original) {
 		VKQ_TRY(level.errors, compareTensors(original, source, nullptr, [&](uint64_t done, uint64_t total, std::string_view) {
-			return tell(progress, level, "weights", uint32_t(1000 * done / std::max<uint64_t>(1, total)), 1000);
+			return tell(progress, level, "weights", kPredictionsBegin * double(done) / double(std::max<uint64_t>(1, total)));
 		}));
 	}
 	{
@@ -190,12 +195,16 @@ Result<ComparedLevel> measureLevel(const ModelSource& source, const ModelSource&
 	return level;
 }
 
+bool Comparison::cachesOnly() const {
+	return !levels.empty() && std::all_of(levels.begin(), levels.end(), [](const ComparedLevel& level) { return level.errors.tensors.empty(); });
+}
+
 void Comparison::markFrontier() {
 	for (ComparedLevel& level : levels) {
 		level.on_frontier = level.divergence && !level.chosen && std::none_of(levels.begin(), levels.end(), [&](const ComparedLevel& other) {
 			if (!other.divergence || other.chosen) return false;
 			const double theirs = other.divergence->kld.mean, ours = level.divergence->kld.mean;
-			return other.file_bytes <= level.file_bytes && theirs <= ours && (other.file_bytes < level.file_bytes || theirs < ours);
+			return sizeOf(other) <= sizeOf(level) && theirs <= ours && (sizeOf(other) < sizeOf(level) || theirs < ours);
 		});
 	}
 }
@@ -220,15 +229,16 @@ std::string Comparison::recommendation() const {
 	std::string words = fmt::format("{} is {}: {}.", best->name,
 	                                acceptable ? fmt::format("the smallest that fits and keeps perplexity within {:.0f} % of the original's", 100 * kAcceptableRise)
 	                                           : fmt::format("the closest to the original of those that fit, though none keeps perplexity within {:.0f} %", 100 * kAcceptableRise),
-	                                inWords(*best, original));
+	                                inWords(*best, *this));
 	const ComparedLevel *smaller = nullptr, *closer = nullptr;   // next to it on the frontier
 	for (const ComparedLevel& level : levels) {
 		if (&level == best || !level.divergence || !level.fits || !level.on_frontier) continue;
-		if (level.file_bytes < best->file_bytes && (!smaller || level.file_bytes > smaller->file_bytes)) smaller = &level;
-		if (level.file_bytes > best->file_bytes && level.divergence->kld.mean < best->divergence->kld.mean && (!closer || level.file_bytes < closer->file_bytes)) closer = &level;
+		const uint64_t size = sizeOf(level);
+		if (size < sizeOf(*best) && (!smaller || size > sizeOf(*smaller))) smaller = &level;
+		if (size > sizeOf(*best) && level.divergence->kld.mean < best->divergence->kld.mean && (!closer || size < sizeOf(*closer))) closer = &level;
 	}
-	if (smaller) words += fmt::format(" Smaller: {}, {}.", smaller->name, inWords(*smaller, original));
-	if (closer) words += fmt::format(" Closer: {}, {}.", closer->name, inWords(*closer, original));
+	if (smaller) words += fmt::format(" Smaller: {}, {}.", smaller->name, inWords(*smaller, *this));
+	if (closer) words += fmt::format(" Closer: {}, {}.", closer->name, inWords(*closer, *this));
 	return words;
 }
 

@@ -47,7 +47,7 @@ struct ComparedLevel {
 	std::string reason;                // why not
 	TensorErrors errors;               // empty for the original and for levels that are only another cache
 	std::optional<Answer> answer;
-	bool on_frontier = false;          // no other level of a fixed file type is both smaller and closer to the original, nor is this one chosen
+	bool on_frontier = false;          // no other level of a fixed file type is both smaller (Comparison::sizeOf) and closer to the original, nor is this one chosen
 };
 
 struct Comparison {
@@ -58,6 +58,10 @@ struct Comparison {
 	ComparedLevel original;
 	std::vector<ComparedLevel> levels; // in the user's order
 
+	/// Whether levels differ in their caches alone: then sizes are planned memory, else bytes of files.
+	bool cachesOnly() const;
+	uint64_t sizeOf(const ComparedLevel& level) const { return cachesOnly() ? level.planned_bytes : level.file_bytes; }
+
 	/// The level that is recommended: the smallest of those that fit whose perplexity rises by kAcceptableRise at most, standard error of the
 	/// ratio taken off; where none does, the one closest to the original. Null where nothing fits.
 	const ComparedLevel* recommended() const;
@@ -67,8 +71,8 @@ struct Comparison {
 };
 constexpr double kAcceptableRise = 0.02;   // of perplexity: two per cent
 
-/// Told of each stage: "Q4_K_M: perplexity"; false stops with kInterrupted.
-using CompareProgress = std::function<bool(std::string_view stage, uint32_t done, uint32_t total)>;
+/// Told of each stage, "Q4_K_M: predictions", and how much of the level's work is done (0..1, roughly in time); false stops with kInterrupted.
+using CompareProgress = std::function<bool(std::string_view stage, double share)>;
 
 /// Perplexity, speed, plan and answer of the original. Its log-probabilities go to `base` for the levels.
 Result<ComparedLevel> measureOriginal(const ModelSource& original, const Tokenizer& tokenizer, const TextChunks& chunks, const CompareOptions& options,

@@ -84,6 +84,8 @@ std::string figure(std::string_view title, std::string_view svg, std::string_vie
 	return fmt::format("<figure class=\"card\"><h2>{}</h2>\n{}<figcaption>{}</figcaption></figure>\n", title, svg, caption);
 }
 
+std::string sizeTitle(const Comparison& comparison) { return comparison.cachesOnly() ? fmt::format("memory at {} tokens, MiB", comparison.plan_context) : "file size, MiB"; }
+
 std::string qualityPlot(const Comparison& comparison) {
 	std::vector<PlotPoint> points;
 	std::vector<size_t> frontier;
@@ -91,11 +93,11 @@ std::string qualityPlot(const Comparison& comparison) {
 		if (!level.divergence) continue;
 		if (level.on_frontier) frontier.push_back(points.size());
 		const MeanError& kld = level.divergence->kld;
-		points.push_back({mebibytes(level.file_bytes), std::max(kld.mean, kSmallestKld), kld.error, level.name, &level == comparison.recommended()});
+		points.push_back({mebibytes(comparison.sizeOf(level)), std::max(kld.mean, kSmallestKld), kld.error, level.name, &level == comparison.recommended()});
 	}
 	if (points.empty()) return {};
 	std::sort(frontier.begin(), frontier.end(), [&](size_t a, size_t b) { return points[a].x < points[b].x; });
-	return figure("Quality against size", scatterSvg({"file size, MiB"}, {"mean KL divergence", true}, points, frontier, "Divergence of each level against its size"),
+	return figure("Quality against size", scatterSvg({sizeTitle(comparison)}, {"mean KL divergence", true}, points, frontier, "Divergence of each level against its size"),
 	              "Lower and further left is better. The dashed line is the frontier of the file types: none is both smaller and closer to the original. A level whose types were chosen for this model stands by itself.");
 }
 
@@ -104,10 +106,10 @@ std::string changePlot(const Comparison& comparison) {
 	std::vector<PlotPoint> points;
 	for (const ComparedLevel& level : comparison.levels)
 		if (level.divergence)
-			points.push_back({mebibytes(level.file_bytes), 100 * (level.divergence->ratio.mean - 1), 100 * level.divergence->ratio.error, level.name, &level == comparison.recommended()});
+			points.push_back({mebibytes(comparison.sizeOf(level)), 100 * (level.divergence->ratio.mean - 1), 100 * level.divergence->ratio.error, level.name, &level == comparison.recommended()});
 	if (points.empty()) return {};
 	const PlotAxis change{.title = "change of perplexity, %", .limit = 100 * kAcceptableRise, .limit_label = fmt::format("+{:.0f} %", 100 * kAcceptableRise)};
-	return figure("Perplexity against size", scatterSvg({"file size, MiB"}, change, points, {}, "Change of perplexity of each level against its size"),
+	return figure("Perplexity against size", scatterSvg({sizeTitle(comparison)}, change, points, {}, "Change of perplexity of each level against its size"),
 	              "Bars are standard errors. The recommendation is the smallest level whose bar reaches below the dotted line.");
 }
 
@@ -120,7 +122,7 @@ std::string tiles(const Comparison& comparison) {
 	};
 	const Divergence& d = *best->divergence;
 	return "<div class=\"tiles\">" + tile(escapeHtml(best->name), "recommended", "name") +
-	       tile(fmt::format("{:.0f} %", 100.0 * double(best->file_bytes) / double(comparison.original.file_bytes)), "of the original's size") +
+	       tile(fmt::format("{:.0f} %", 100.0 * double(comparison.sizeOf(*best)) / double(std::max<uint64_t>(1, comparison.sizeOf(comparison.original)))), comparison.cachesOnly() ? "of its memory" : "of the original's size") +
 	       tile(fmt::format("{:+.2f} %", 100 * (d.ratio.mean - 1)), fmt::format("perplexity, ± {:.2f}", 100 * d.ratio.error)) +
 	       tile(fmt::format("{:.1f} %", 100 * d.same_top.mean), "same most likely token") + tile(formatBytes(best->planned_bytes), "planned memory") + "</div>\n";
 }
@@ -128,12 +130,12 @@ std::string tiles(const Comparison& comparison) {
 std::string speedPlot(const Comparison& comparison) {
 	std::vector<PlotPoint> points;
 	const auto add = [&](const ComparedLevel& level) {
-		if (level.generation_rate > 0) points.push_back({mebibytes(level.file_bytes), level.generation_rate, 0, level.name, &level == comparison.recommended()});
+		if (level.generation_rate > 0) points.push_back({mebibytes(comparison.sizeOf(level)), level.generation_rate, 0, level.name, &level == comparison.recommended()});
 	};
 	add(comparison.original);
 	for (const ComparedLevel& level : comparison.levels) add(level);
 	if (points.empty()) return {};
-	return figure("Speed against size", scatterSvg({"file size, MiB"}, {"generation, tokens/s"}, points, {}, "Tokens per second of each level against its size"),
+	return figure("Speed against size", scatterSvg({sizeTitle(comparison)}, {"generation, tokens/s"}, points, {}, "Tokens per second of each level against its size"),
 	              "Higher is better: tokens a second, one at a time, on this device.");
 }
 

@@ -14,6 +14,7 @@ namespace vkq {
 namespace {
 
 constexpr uint64_t kSlabWeights = 1 << 20;
+constexpr double kLeastLikeness = 0.5;   // mean cosine: two bits a weight keep 0.95, other weights have 0
 
 struct Pair {
 	size_t original = 0, model = 0;
@@ -73,23 +74,49 @@ Result<TensorError> compareOne(const ModelSource& original, const ModelSource& m
 	return error;
 }
 
+const char* const kHint = "compare a model with the original that it was made from";
+
+Result<void> checkSameArchitecture(const ModelSource& original, const ModelSource& model) {
+	const auto of = [](const ModelSource& source) { return source.metadata().string("general.architecture").value_or(""); };
+	if (of(original) == of(model)) return {};
+	return fail(ErrorCode::kInvalidData, fmt::format("{} is a {} and {} a {}: they cannot be compared", quote(original.name()), quote(of(original)), quote(model.name()), quote(of(model))), kHint);
+}
+
+/// Weights of another training have nothing in common, whatever their names and shapes; what is not a number says nothing. Vectors are left out: norms are alike in
+/// all models.
+Result<void> checkRelated(const ModelSource& original, const ModelSource& model, const std::vector<TensorError>& tensors) {
+	double likeness = 0, weights = 0;
+	for (const TensorError& error : tensors) {
+		const double cosine = error.distortion.cosine();
+		if (error.distortion.count() == error.columns || !std::isfinite(cosine)) continue;
+		likeness += cosine * double(error.distortion.count());
+		weights += double(error.distortion.count());
+	}
+	if (weights == 0 || likeness / weights >= kLeastLikeness) return {};
+	return fail(ErrorCode::kInvalidData, fmt::format("{} was not made from {}: their weights have nothing in common (cosine {:.3f})", quote(model.name()), quote(original.name()), likeness / weights),
+	            kHint);
+}
+
 }  // namespace
 
 Result<TensorErrors> compareTensors(const ModelSource& original, const ModelSource& model, const Imatrix* imatrix, const TensorProgress& progress) {
+	VKQ_CHECK(checkSameArchitecture(original, model));
 	std::map<std::string_view, size_t> by_name;
 	for (size_t i = 0; i < model.tensors().size(); ++i) by_name.emplace(model.tensors()[i].name, i);
 
 	TensorErrors errors;
 	std::vector<Pair> pairs;
-	uint64_t weights = 0, done = 0;
+	uint64_t weights = 0, all = 0, matched = 0, done = 0;
 	for (size_t i = 0; i < original.tensors().size(); ++i) {
 		const TensorInfo& tensor = original.tensors()[i];
+		all += tensor.elements();
 		const auto found = by_name.find(tensor.name);
 		if (found == by_name.end()) {
 			errors.only_in_original.push_back(tensor.name);
 			continue;
 		}
 		const TensorInfo& other = model.tensors()[found->second];
+		if (tensor.ne == other.ne) matched += tensor.elements();
 		if (tensor.ne != other.ne) errors.of_other_shape.push_back(tensor.name);
 		else if (!typeInfo(tensor.type).has_codec || !typeInfo(other.type).has_codec) errors.without_codec.push_back(tensor.name);
 		else {
@@ -99,9 +126,10 @@ Result<TensorErrors> compareTensors(const ModelSource& original, const ModelSour
 		by_name.erase(found);
 	}
 	for (const auto& [name, index] : by_name) errors.only_in_model.emplace_back(name);
-	if (pairs.empty())
-		return fail(ErrorCode::kInvalidData, fmt::format("{} and {} have no tensor in common that can be compared", quote(original.name()), quote(model.name())),
-		            "compare a model with the original that it was made from");
+	if (2 * matched < all)
+		return fail(ErrorCode::kInvalidData, fmt::format("{} has only {:.1f} % of the weights of {} under the same names and shapes", quote(model.name()), 100 * double(matched) / double(all), quote(original.name())),
+		            kHint);
+	if (pairs.empty()) return fail(ErrorCode::kInvalidData, fmt::format("{} and {} have no tensor in common that can be compared", quote(original.name()), quote(model.name())), kHint);
 
 	for (const Pair& pair : pairs) {
 		const TensorInfo& tensor = original.tensors()[pair.original];
@@ -110,6 +138,7 @@ Result<TensorErrors> compareTensors(const ModelSource& original, const ModelSour
 		errors.tensors.push_back(std::move(error));
 		done += tensor.elements();
 	}
+	VKQ_CHECK(checkRelated(original, model, errors.tensors));
 	// What is no number is worst of all; a comparison that it took part in would have no order.
 	const auto harm = [](const TensorError& error) { return std::isnan(error.harm()) ? INFINITY : error.harm(); };
 	std::sort(errors.tensors.begin(), errors.tensors.end(), [&](const TensorError& a, const TensorError& b) {

@@ -33,8 +33,9 @@ struct TensorErrors {
 /// Told before each tensor; false stops with kInterrupted.
 using TensorProgress = std::function<bool(uint64_t weights_done, uint64_t weights, std::string_view name)>;
 
-/// Reads both models in slabs of rows: memory does not grow with them. kInvalidData if no tensor is in both, or an entry of the importance
-/// matrix (may be null) is neither of a row's length nor of that times the experts.
+/// Reads both models in slabs of rows: memory does not grow with them. kInvalidData if the models are not related (another
+/// architecture, fewer than half of the weights in both under one name and shape, or weights that have nothing in common), or an entry of the importance matrix (may be
+/// null) is neither of a row's length nor of that times the experts.
 Result<TensorErrors> compareTensors(const ModelSource& original, const ModelSource& model, const Imatrix* imatrix = nullptr, const TensorProgress& progress = {});
 
 }  // namespace vkq

@@ -73,13 +73,17 @@ std::optional<int> parseArguments(CLI::App& app, int argc, char** argv) {
 	return std::nullopt;
 }
 
+void addExamples(CLI::App& command, const std::vector<std::string>& examples) {
+	std::string footer = "\nExamples:\n";
+	for (const std::string& example : examples) footer += "  " + example + "\n";
+	command.footer(footer);
+}
+
 void describe(CLI::App& app, std::string_view description, const std::vector<std::string>& examples) {
 	app.description(std::string(description));
 	app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), kVersion));
-	std::string footer = "\nExamples:\n";
-	for (const std::string& example : examples) footer += "  " + example + "\n";
-	footer += "\nExit codes: 0 done, 1 failed, 2 usage, 3 the plan does not fit, 130 interrupted.";
-	app.footer(footer);
+	addExamples(app, examples);
+	app.footer(app.get_footer() + "\nExit codes: 0 done, 1 failed, 2 usage, 3 the plan does not fit, 130 interrupted.");
 }
 
 void catchInterrupts() {

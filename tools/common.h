@@ -31,6 +31,8 @@ std::optional<int> parseArguments(CLI::App& app, int argc, char** argv);
 
 /// Adds --version and the line about exit codes, and puts `examples` (whole command lines) below the help.
 void describe(CLI::App& app, std::string_view description, const std::vector<std::string>& examples);
+/// Whole command lines below the help of `command`.
+void addExamples(CLI::App& command, const std::vector<std::string>& examples);
 
 /// From here on Ctrl-C, SIGTERM and SIGHUP set a flag instead of ending the process; a second one ends it.
 void catchInterrupts();

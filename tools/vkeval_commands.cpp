@@ -40,23 +40,32 @@ Result<TextChunks> chunksOfText(const Tokenizer& tokenizer, const std::string& t
 	return chunks;
 }
 
-Result<LoadedModel> loadModel(const std::string& path, const RunOptions& options, uint32_t context) {
+Result<LoadedModel> openModel(const std::string& path) {
 	LoadedModel model;
 	VKQ_TRY(model.source, openModelSource(path));
 	VKQ_TRY(Tokenizer tokenizer, Tokenizer::fromMetadata(model.source->metadata(), path));
 	model.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
+	return model;
+}
+
+Result<TensorType> cacheType(std::string_view name) {
+	if (const auto found = typeFromName(name)) return *found;
+	return fail(ErrorCode::kUsage, fmt::format("{} is no type of KV cache", quote(name)), "types: f16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl");
+}
+
+Result<SessionOptions> sessionOptions(const RunOptions& options) {
 	SessionOptions session;
-	for (const auto& [text, type] : {std::pair(&options.cache_k, &session.k_type), std::pair(&options.cache_v, &session.v_type)}) {
-		const std::string& name = text->empty() ? options.cache : *text;
-		const auto found = typeFromName(name);
-		if (!found) return fail(ErrorCode::kUsage, fmt::format("{} is no type of KV cache", quote(name)), "types: f16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl");
-		*type = *found;
-	}
+	VKQ_TRY(session.k_type, cacheType(options.cache_k.empty() ? options.cache : options.cache_k));
+	VKQ_TRY(session.v_type, cacheType(options.cache_v.empty() ? options.cache : options.cache_v));
 	if (!options.device.empty()) session.devices = {options.device};
 	session.inputs = inputPrecision(options.inputs);
-	VKQ_TRY(Session opened, Session::open(*model.source, scoringOptions(session, context)));
+	return session;
+}
+
+Result<void> startSession(LoadedModel& model, const SessionOptions& options, uint32_t context) {
+	VKQ_TRY(Session opened, Session::open(*model.source, scoringOptions(options, context)));
 	model.session = std::make_unique<Session>(std::move(opened));
-	return model;
+	return {};
 }
 
 EvalProgress chunkProgress(const RunOptions& options, std::string_view figure) {

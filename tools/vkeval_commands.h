@@ -39,13 +39,19 @@ void addRunOptions(CLI::App& command, RunOptions& options, bool needs_text = tru
 /// By the name that --inputs has checked.
 InputPrecision inputPrecision(std::string_view name);
 
-/// A model ready to score texts. Members keep each other alive.
+/// A model and what scores texts with it. Members keep each other alive.
 struct LoadedModel {
 	std::unique_ptr<ModelSource> source;
 	std::unique_ptr<Tokenizer> tokenizer;
-	std::unique_ptr<Session> session;
+	std::unique_ptr<Session> session;   // null until startSession()
 };
-Result<LoadedModel> loadModel(const std::string& path, const RunOptions& options, uint32_t context);
+/// Reads headers only: what is wrong with a text or a pair of models is said before weights are loaded.
+Result<LoadedModel> openModel(const std::string& path);
+Result<void> startSession(LoadedModel& model, const SessionOptions& options, uint32_t context);
+
+/// Device, inputs and cache types as given; kUsage for what is no cache type.
+Result<SessionOptions> sessionOptions(const RunOptions& options);
+Result<TensorType> cacheType(std::string_view name);
 
 /// All figures of a divergence.
 Json divergenceJson(const Divergence& divergence);

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -61,7 +62,7 @@ struct Candidate {
 };
 
 /// Words are file types, which are made into `folder` in one pass, or files.
-Result<std::vector<Candidate>> makeLevels(const Arguments& arguments, const ModelSource& source, const std::filesystem::path& folder, ProgressBar& bar) {
+Result<std::vector<Candidate>> makeLevels(const Arguments& arguments, const ModelSource& source, const Tokenizer& tokenizer, const std::filesystem::path& folder) {
 	std::vector<Candidate> candidates;
 	std::vector<JobLevel> jobs;
 	std::optional<Imatrix> imatrix;
@@ -73,6 +74,8 @@ Result<std::vector<Candidate>> makeLevels(const Arguments& arguments, const Mode
 		if (!type) {
 			std::error_code ignored;
 			if (!std::filesystem::exists(word, ignored)) return fail(ErrorCode::kUsage, fmt::format("{} is neither a file type nor a file", quote(word)), "types are those of vkquant --help");
+			VKQ_TRY(const LoadedModel model, openModel(word));
+			if (auto same = checkSameVocabulary(*model.tokenizer, tokenizer); !same) return about(word, same.error());
 			candidates.push_back({std::filesystem::path(word).filename().string(), word});
 			continue;
 		}
@@ -90,6 +93,7 @@ Result<std::vector<Candidate>> makeLevels(const Arguments& arguments, const Mode
 	if (jobs.empty()) return candidates;
 	VKQ_TRY(const std::vector<QuantizePlan> plans, planLevels(source, jobs));
 	VKQ_TRY(const auto device, vk::Device::open(arguments.run.device));
+	ProgressBar bar(arguments.run.quiet || arguments.run.json);
 	JobOptions options;
 	options.force = arguments.force;
 	options.pipeline.interrupted = &interruptFlag();
@@ -100,19 +104,14 @@ Result<std::vector<Candidate>> makeLevels(const Arguments& arguments, const Mode
 
 Result<std::vector<std::pair<TensorType, TensorType>>> cachesOf(const Arguments& arguments) {
 	std::vector<std::pair<TensorType, TensorType>> caches;
-	const auto type = [](std::string_view name) -> Result<TensorType> {
-		if (const auto found = typeFromName(name)) return *found;
-		return fail(ErrorCode::kUsage, fmt::format("{} is no type of KV cache", quote(name)), "types: f16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl");
-	};
 	if (arguments.cache_types.empty()) {
-		VKQ_TRY(const TensorType k, type(arguments.run.cache_k.empty() ? arguments.run.cache : arguments.run.cache_k));
-		VKQ_TRY(const TensorType v, type(arguments.run.cache_v.empty() ? arguments.run.cache : arguments.run.cache_v));
-		caches.emplace_back(k, v);
+		VKQ_TRY(const SessionOptions given, sessionOptions(arguments.run));
+		caches.emplace_back(given.k_type, given.v_type);
 	}
 	for (const std::string& name : arguments.cache_types) {
 		const size_t slash = std::min(name.find('/'), name.size());
-		VKQ_TRY(const TensorType k, type(name.substr(0, slash)));
-		VKQ_TRY(const TensorType v, type(slash < name.size() ? name.substr(slash + 1) : name));
+		VKQ_TRY(const TensorType k, cacheType(name.substr(0, slash)));
+		VKQ_TRY(const TensorType v, cacheType(slash < name.size() ? name.substr(slash + 1) : name));
 		caches.emplace_back(k, v);
 	}
 	return caches;
@@ -212,7 +211,6 @@ Result<Comparison> compare(const Arguments& arguments) {
 	options.session.inputs = inputPrecision(arguments.run.inputs);
 	if (!arguments.run.device.empty()) options.session.devices = {arguments.run.device};
 
-	ProgressBar bar(arguments.run.quiet || arguments.run.json);
 	VKQ_TRY(const WorkFolder work, WorkFolder::create());
 	std::filesystem::path made = work.path();
 	if (!arguments.keep.empty()) {
@@ -220,9 +218,15 @@ Result<Comparison> compare(const Arguments& arguments) {
 		std::filesystem::create_directories(made = arguments.keep, error);
 		if (error) return fail(ErrorCode::kIo, fmt::format("{}: cannot be made: {}", quote(arguments.keep), error.message()));
 	}
-	VKQ_TRY(const std::vector<Candidate> candidates, makeLevels(arguments, *original, made, bar));
-	const CompareProgress progress = [&bar](std::string_view stage, uint32_t done, uint32_t total) {
-		bar.update(done, total, printable(stage), "");
+	VKQ_TRY(const std::vector<Candidate> candidates, makeLevels(arguments, *original, tokenizer, made));
+	const bool other_caches = caches.size() > 1;   // the original is measured with them too
+	const std::pair plain(TensorType::F16, TensorType::F16);
+	const size_t of_original = other_caches ? caches.size() - size_t(std::count(caches.begin(), caches.end(), plain)) : 0;
+	const size_t measurements = 1 + of_original + candidates.size() * caches.size();
+	size_t measured_levels = 0;
+	ProgressBar bar(arguments.run.quiet || arguments.run.json);   // a clock of its own, so that the time left is that of measuring
+	const CompareProgress progress = [&](std::string_view stage, double share) {
+		bar.update(uint64_t(1000 * (double(measured_levels) + share)), 1000 * measurements, printable(stage), "");
 		return !interrupted();
 	};
 
@@ -235,6 +239,7 @@ Result<Comparison> compare(const Arguments& arguments) {
 	auto measured_original = measureOriginal(*original, tokenizer, chunks, options, work.path() / "base.bin", progress);
 	if (!measured_original) return about(arguments.source, measured_original.error());
 	comparison.original = std::move(measured_original).value();
+	++measured_levels;
 	VKQ_TRY(const BaseLogits base, BaseLogits::open(work.path() / "base.bin"));
 
 	const auto measure = [&](const ModelSource& source, std::string_view name, const std::pair<TensorType, TensorType>& cache) -> Result<void> {
@@ -243,17 +248,16 @@ Result<Comparison> compare(const Arguments& arguments) {
 		auto measured = measureLevel(source, *original, comparison.original, tokenizer, chunks, base, level_options, progress);
 		if (!measured) return about(std::string(name), measured.error());
 		ComparedLevel level = std::move(measured).value();
-		level.name = caches.size() > 1 ? fmt::format("{}, cache {}", name, level.cache) : std::string(name);
+		level.name = other_caches ? fmt::format("{}, cache {}", name, level.cache) : std::string(name);
 		comparison.levels.push_back(std::move(level));
+		++measured_levels;
 		return {};
 	};
-	if (caches.size() > 1)
+	if (other_caches)
 		for (const auto& cache : caches)
-			if (cache != std::pair(TensorType::F16, TensorType::F16)) VKQ_CHECK(measure(*original, comparison.original.name, cache));
+			if (cache != plain) VKQ_CHECK(measure(*original, comparison.original.name, cache));
 	for (const Candidate& candidate : candidates) {
 		VKQ_TRY(const auto source, openModelSource(candidate.file));
-		VKQ_TRY(const Tokenizer own, Tokenizer::fromMetadata(source->metadata(), source->name()));
-		if (auto same = checkSameVocabulary(own, tokenizer); !same) return about(candidate.file.string(), same.error());
 		for (const auto& cache : caches) VKQ_CHECK(measure(*source, candidate.name, cache));
 	}
 	bar.clear();
@@ -294,6 +298,8 @@ void addCompareCommand(CLI::App& app, EvalCommand& chosen) {
 	command->add_flag("--allow-requantize", arguments->allow_requantize, "make levels of a source that is quantized already");
 	command->add_flag("--force", arguments->force, "overwrite the report and kept levels");
 	addRunOptions(*command, arguments->run);
+	addExamples(*command, {"vkeval compare model-f16.gguf Q8_0 Q5_K_M Q4_K_M -f text.txt --report report.html", "vkeval compare model-f16.gguf mine-Q4_K_M.gguf theirs-Q4_K_M.gguf -f text.txt",
+	                       "vkeval compare model-f16.gguf --kv-types f16,q8_0,q8_0/q4_0,q4_0 -f text.txt", "vkeval compare model-f16.gguf Q4_K_M Q3_K_M -f text.txt --memory 8GiB --plan-ctx 32768"});
 	command->callback([arguments, &chosen] { chosen = [arguments] { return compareCommand(*arguments); }; });
 }
 

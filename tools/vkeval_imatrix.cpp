@@ -24,9 +24,11 @@ struct Arguments {
 Result<void> imatrixCommand(const Arguments& arguments) {
 	if (std::error_code ignored; !arguments.force && std::filesystem::exists(arguments.output, ignored))
 		return fail(ErrorCode::kExists, fmt::format("{} exists already", quote(arguments.output)), "--force replaces it");
+	VKQ_TRY(const SessionOptions options, sessionOptions(arguments.run));
 	VKQ_TRY(const std::string text, readText(arguments.run.text_file));
-	VKQ_TRY(const LoadedModel model, loadModel(arguments.model, arguments.run, arguments.run.context));
+	VKQ_TRY(LoadedModel model, openModel(arguments.model));
 	VKQ_TRY(const TextChunks chunks, chunksOfText(*model.tokenizer, text, arguments.run));
+	VKQ_CHECK(startSession(model, options, chunks.context));
 	ProgressBar bar(arguments.run.quiet || arguments.run.json);
 	const auto start = std::chrono::steady_clock::now();
 	auto collected = collectImatrix(*model.session, *model.source, chunks, [&](uint32_t done, uint32_t of, double) {
@@ -59,6 +61,7 @@ void addImatrixCommand(CLI::App& app, EvalCommand& chosen) {
 	command->add_option("-o,--output", arguments->output, "the matrix: FILE.gguf")->required();
 	command->add_flag("--force", arguments->force, "overwrite it");
 	addRunOptions(*command, arguments->run);
+	addExamples(*command, {"vkeval imatrix model-f16.gguf -f calibration.txt -o imatrix.gguf --chunks 100", "vkquant model-f16.gguf Q2_K --imatrix imatrix.gguf"});
 	command->callback([arguments, &chosen] { chosen = [arguments] { return imatrixCommand(*arguments); }; });
 }
 

@@ -81,28 +81,30 @@ void print(const Divergence& d) {
 	fmt::print("\n{}\n{} positions in {}\n", table.text(), d.positions, formatSeconds(d.seconds));
 }
 
-Result<Divergence> againstFile(const Arguments& arguments) {
+Result<Divergence> againstFile(const Arguments& arguments, const SessionOptions& options) {
 	VKQ_TRY(const BaseLogits base, BaseLogits::open(arguments.base));
-	VKQ_TRY(const LoadedModel model, loadModel(arguments.model, arguments.run, base.context()));
+	VKQ_TRY(LoadedModel model, openModel(arguments.model));
 	if (model.tokenizer->size() != base.vocabulary())
 		return fail(ErrorCode::kInvalidData, fmt::format("{}: has {} tokens, but {} was written by a model of {}", quote(arguments.model), model.tokenizer->size(), quote(arguments.base), base.vocabulary()),
 		            "compare a model with the original that it was made from");
 	std::vector<Token> tokens = base.tokens();
 	if (arguments.run.chunks && arguments.run.chunks < base.chunks()) tokens.resize(size_t(arguments.run.chunks) * base.context());
+	VKQ_CHECK(startSession(model, options, base.context()));
 	auto result = measureDivergence(*model.session, chunksOf(*model.tokenizer, std::move(tokens), base.context()), base, chunkProgress(arguments.run, "KLD"));
 	if (!result) return about(arguments.model, result.error());
 	return result;
 }
 
-Result<Divergence> againstModel(const Arguments& arguments) {
+Result<Divergence> againstModel(const Arguments& arguments, const SessionOptions& options) {
 	VKQ_TRY(const std::string text, readText(arguments.run.text_file));
-	VKQ_TRY(const LoadedModel model, loadModel(arguments.model, arguments.run, arguments.run.context));
-	RunOptions plain = arguments.run;
-	plain.cache = "f16";
-	plain.cache_k = plain.cache_v = "";
-	VKQ_TRY(const LoadedModel original, loadModel(arguments.original, plain, arguments.run.context));
+	VKQ_TRY(LoadedModel model, openModel(arguments.model));
+	VKQ_TRY(LoadedModel original, openModel(arguments.original));
 	if (auto same = checkSameVocabulary(*model.tokenizer, *original.tokenizer); !same) return about(arguments.model, same.error());
 	VKQ_TRY(const TextChunks chunks, chunksOfText(*model.tokenizer, text, arguments.run));
+	SessionOptions plain = options;
+	plain.k_type = plain.v_type = TensorType::F16;
+	VKQ_CHECK(startSession(model, options, chunks.context));
+	VKQ_CHECK(startSession(original, plain, chunks.context));
 	auto result = measureDivergence(*model.session, *original.session, chunks, chunkProgress(arguments.run, "KLD"));
 	if (!result) return about(arguments.model + " or " + arguments.original, result.error());
 	return result;
@@ -111,7 +113,8 @@ Result<Divergence> againstModel(const Arguments& arguments) {
 Result<void> divergenceCommand(const Arguments& arguments) {
 	if (arguments.base.empty() == arguments.original.empty()) return fail(ErrorCode::kUsage, "say what to compare with: --base FILE, or --original MODEL -f TEXT");
 	if (!arguments.original.empty() && arguments.run.text_file.empty()) return fail(ErrorCode::kUsage, "--original needs a text: -f FILE");
-	VKQ_TRY(const Divergence result, arguments.base.empty() ? againstModel(arguments) : againstFile(arguments));
+	VKQ_TRY(const SessionOptions options, sessionOptions(arguments.run));
+	VKQ_TRY(const Divergence result, arguments.base.empty() ? againstModel(arguments, options) : againstFile(arguments, options));
 	if (arguments.run.json) printJson(divergenceJson(result));
 	else print(result);
 	return {};
@@ -126,6 +129,8 @@ void addDivergenceCommand(CLI::App& app, EvalCommand& chosen) {
 	command->add_option("--base", arguments->base, "log-probabilities of the original: vkeval ppl --save-logits, or llama-perplexity's");
 	command->add_option("--original", arguments->original, "the original model itself; both are held in memory");
 	addRunOptions(*command, arguments->run, false);
+	addExamples(*command, {"vkeval kld model-Q4_K_M.gguf --base base.bin", "vkeval kld model-Q4_K_M.gguf --original model-f16.gguf -f text.txt",
+	                       "vkeval kld model-f16.gguf --original model-f16.gguf -f text.txt --kv q4_0   # what a smaller cache costs"});
 	command->callback([arguments, &chosen] { chosen = [arguments] { return divergenceCommand(*arguments); }; });
 }
 

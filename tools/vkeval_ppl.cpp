@@ -1,5 +1,6 @@
 // vkeval ppl MODEL -f TEXT
 
+#include "core/text.h"
 #include "core/units.h"
 #include "eval/base_logits.h"
 #include "tools/common.h"
@@ -7,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <optional>
 
 namespace vkq::tools {
@@ -20,9 +22,13 @@ struct Arguments {
 };
 
 Result<void> perplexityCommand(const Arguments& arguments) {
+	VKQ_TRY(const SessionOptions options, sessionOptions(arguments.run));
+	if (std::error_code ignored; !arguments.save_logits.empty() && !arguments.force && std::filesystem::exists(arguments.save_logits, ignored))
+		return fail(ErrorCode::kExists, fmt::format("{} exists already", quote(arguments.save_logits)), "--force replaces it");
 	VKQ_TRY(const std::string text, readText(arguments.run.text_file));
-	VKQ_TRY(const LoadedModel model, loadModel(arguments.model, arguments.run, arguments.run.context));
+	VKQ_TRY(LoadedModel model, openModel(arguments.model));
 	VKQ_TRY(const TextChunks chunks, chunksOfText(*model.tokenizer, text, arguments.run));
+	VKQ_CHECK(startSession(model, options, chunks.context));
 	std::optional<BaseLogitsWriter> writer;
 	ScoreVisitor save;
 	if (!arguments.save_logits.empty()) {
@@ -55,6 +61,8 @@ void addPerplexityCommand(CLI::App& app, EvalCommand& chosen) {
 	command->add_option("--save-logits", arguments->save_logits, "write the log-probabilities, in the reference's form, for vkeval kld");
 	command->add_flag("--force", arguments->force, "overwrite the file of --save-logits");
 	addRunOptions(*command, arguments->run);
+	addExamples(*command, {"vkeval ppl model-Q4_K_M.gguf -f text.txt", "vkeval ppl model-Q4_K_M.gguf -f text.txt --ctx 2048 --kv q8_0 --chunks 20",
+	                       "vkeval ppl model-f16.gguf -f text.txt --save-logits base.bin   # then: vkeval kld model-Q4_K_M.gguf --base base.bin"});
 	command->callback([arguments, &chosen] { chosen = [arguments] { return perplexityCommand(*arguments); }; });
 }
 

@@ -101,6 +101,7 @@ void addTensorsCommand(CLI::App& app, EvalCommand& chosen) {
 	command->add_option("--top", arguments->top, "only the N most harmed in the table");
 	command->add_flag("-q,--quiet", arguments->quiet, "no progress");
 	command->add_flag("--json", arguments->json, "figures as JSON");
+	addExamples(*command, {"vkeval tensors model-f16.gguf model-Q4_K_M.gguf --top 10", "vkeval tensors model-f16.gguf model-Q4_K_M.gguf --imatrix imatrix.gguf"});
 	command->callback([arguments, &chosen] { chosen = [arguments] { return tensorsCommand(*arguments); }; });
 }
 

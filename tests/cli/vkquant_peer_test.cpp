@@ -1,31 +1,11 @@
 // Side by side with the reference's own tools: the same command lines must give the same files, and what we write must load and talk.
-// Runs when VKQ_PEER is set: the command in front of a llama.cpp tool's name, which sees the current folder as its own.
-#include "run_tool.h"
-#include "tests/temp_folder.h"
-
-#include <gtest/gtest.h>
-
-#include <cstdlib>
+#include "peer.h"
 
 using namespace vkq::test;
 
 namespace {
 
-const std::string kRoot = VKQ_SOURCE_DIR;
-
-struct Peer : testing::Test {
-	TempFolder folder;
-
-	void SetUp() override {
-		if (!std::getenv("VKQ_PEER")) GTEST_SKIP() << "VKQ_PEER is not set";
-		std::filesystem::copy_file(kRoot + "/models/orator-6m-f16.gguf", folder / "model.gguf");
-		std::filesystem::copy_file(kRoot + "/tests/golden/orator-6m.imatrix.gguf", folder / "imatrix.gguf");
-	}
-
-	int peer(const std::string& command, const std::string& log = "peer.log") {
-		return std::system(("cd " + folder.path().string() + " && " + std::getenv("VKQ_PEER") + " " + command + " >" + log + " 2>&1").c_str());
-	}
-
+struct QuantizePeer : Peer {
 	/// Both tools with the same options; then the files are compared.
 	void same(const std::vector<std::string>& options, const std::string& type) {
 		std::string text;
@@ -43,19 +23,19 @@ struct Peer : testing::Test {
 
 }  // namespace
 
-TEST_F(Peer, WritesTheSameWholeFilesForEveryType) {
+TEST_F(QuantizePeer, WritesTheSameWholeFilesForEveryType) {
 	for (const char* type : {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_S", "Q3_K_M", "Q3_K_L", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M",
 	                         "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4_MOE", "COPY"})
 		same({}, type);
 }
 
-TEST_F(Peer, WritesTheSameFilesWithAnImportanceMatrix) {
+TEST_F(QuantizePeer, WritesTheSameFilesWithAnImportanceMatrix) {
 	for (const char* type : {"Q4_0", "Q2_K", "Q2_K_S", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_XS"}) same({"--imatrix", "imatrix.gguf"}, type);
 	same({"--imatrix", "imatrix.gguf", "--include-weights", "ffn_down"}, "Q4_K_M");
 	same({"--imatrix", "imatrix.gguf", "--exclude-weights", "attn_v"}, "Q4_K_M");
 }
 
-TEST_F(Peer, UnderstandsTheSameOverrides) {
+TEST_F(QuantizePeer, UnderstandsTheSameOverrides) {
 	same({"--pure"}, "Q4_K_M");
 	same({"--leave-output-tensor"}, "Q4_K_M");
 	same({"--output-tensor-type", "q8_0"}, "Q4_K_M");
@@ -65,24 +45,23 @@ TEST_F(Peer, UnderstandsTheSameOverrides) {
 	same({"--prune-layers", "1,4"}, "Q4_K_M");
 }
 
-TEST_F(Peer, TakesOurRecipesAsTensorTypeFiles) {
+TEST_F(QuantizePeer, TakesOurRecipesAsTensorTypeFiles) {
 	ASSERT_EQ(runTool("vkquant", {"model.gguf", "--target-bpw", "4.5", "--dry-run", "--recipe-out", "mix.txt", "--quiet"}, {.folder = folder.path()}).code, 0);
 	ASSERT_EQ(peer("llama-quantize --tensor-type-file mix.txt model.gguf theirs.gguf Q4_K_M 2"), 0);
 	ASSERT_EQ(runTool("vkquant", {"model.gguf", "ours.gguf", "Q4_K_M", "--recipe", "mix.txt", "--quiet"}, {.folder = folder.path()}).code, 0);
 	EXPECT_TRUE(readFile(folder / "theirs.gguf") == readFile(folder / "ours.gguf"));
 }
 
-TEST_F(Peer, RequantizesAlike) {
+TEST_F(QuantizePeer, RequantizesAlike) {
 	ASSERT_EQ(runTool("vkquant", {"model.gguf", "q8.gguf", "Q8_0", "--quiet"}, {.folder = folder.path()}).code, 0);
 	std::filesystem::rename(folder / "q8.gguf", folder / "model.gguf");
 	same({"--allow-requantize"}, "Q4_K_M");
 }
 
-TEST_F(Peer, LoadsOurFilesAndTalks) {
+TEST_F(QuantizePeer, LoadsOurFilesAndTalks) {
 	for (const char* type : {"Q4_K_M", "Q6_K", "Q8_0", "Q2_K", "IQ4_XS"}) {
 		ASSERT_EQ(runTool("vkquant", {"model.gguf", "ours.gguf", type, "--force", "--quiet"}, {.folder = folder.path()}).code, 0);
 		ASSERT_EQ(peer("llama-completion -m ours.gguf -dev none -ngl 0 -t 2 -no-cnv -p 'The state of the Union' -n 12 --temp 0", "talk.log"), 0) << type;
-		const auto bytes = readFile(folder / "talk.log");
-		EXPECT_NE(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()).find("The state of the Union"), std::string::npos) << type;
+		EXPECT_NE(text("talk.log").find("The state of the Union"), std::string::npos) << type;
 	}
 }

@@ -110,11 +110,27 @@ TEST(TensorErrors, NameWhatCannotBeCompared) {
 	EXPECT_EQ(errors->only_in_model, std::vector<std::string>{"blk.2.another.weight"});
 	EXPECT_EQ(errors->of_other_shape, std::vector<std::string>{"blk.1.ffn_up.weight"});
 	EXPECT_EQ(errors->tensors.size(), sample.source->tensors().size() - 3);
+}
 
-	const ChangedSource nothing(*sample.source, [](TensorInfo&) { return false; });
-	const auto none = compareTensors(*sample.source, nothing);
-	ASSERT_FALSE(none.ok());
-	EXPECT_EQ(none.error().code, ErrorCode::kInvalidData);
+TEST(TensorErrors, OfModelsThatAreNotRelatedAreRefused) {
+	const SampleModel sample;
+	const auto why = [&](const ModelSource& other) {
+		const auto errors = compareTensors(*sample.source, other);
+		EXPECT_FALSE(errors.ok());
+		return errors.ok() ? std::string() : errors.error().message;
+	};
+	EXPECT_NE(why(ChangedSource(*sample.source, [](TensorInfo&) { return false; })).find("only 0.0 % of the weights"), std::string::npos);
+	EXPECT_NE(why(ChangedSource(*sample.source, [](TensorInfo& tensor) { return tensor.name.starts_with("blk.0."); })).find("% of the weights"), std::string::npos);
+	// The same names and shapes, but each layer's weights are those of another layer; the vocabulary's are left out.
+	const ChangedSource turned(*sample.source, [](TensorInfo& tensor) {
+		if (!tensor.name.starts_with("blk.")) return false;
+		tensor.name[4] = char('0' + (tensor.name[4] - '0' + 1) % 6);
+		return true;
+	});
+	EXPECT_NE(why(turned).find("nothing in common"), std::string::npos) << why(turned);
+	const auto phi = openModelSource(kRoot / "tests/data/tiny-random/phi3");
+	ASSERT_TRUE(phi.ok());
+	EXPECT_NE(why(**phi).find("is a 'llama' and"), std::string::npos) << why(**phi);
 }
 
 TEST(TensorErrors, RefuseTheImportanceOfAnotherModel) {
