@@ -25,7 +25,8 @@ constexpr std::string_view kStyle = R"css(
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 70rem; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.1rem; margin: 0 0 .5rem; }
+h2 { font-size: 1.1rem; margin: 0 0 .5rem; } h3 { font-size: .95rem; font-weight: 650; margin: .6rem 0 .25rem; }
+.maps { display: flex; flex-wrap: wrap; gap: 0 2rem; } .maps figure { max-width: 100%; } .maps .row { flex-basis: 100%; }
 p { margin: .25rem 0; } .soft, figcaption { color: var(--soft); font-size: .9rem; }
 .card { background: var(--card); border: 1px solid var(--grid); border-radius: .6rem; padding: 1rem; margin: 1rem 0 0; }
 .plots > .card { margin: 0; }
@@ -33,7 +34,7 @@ p { margin: .25rem 0; } .soft, figcaption { color: var(--soft); font-size: .9rem
 .plots { margin-top: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 figure { margin: 0; min-width: 0; } svg { width: 100%; height: auto; display: block; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-numeric: tabular-nums; }
-.types td[style] { text-align: center; background: color-mix(in srgb, var(--accent) calc(var(--bits) * .6), var(--card)); } .types { width: auto; }
+.types td[style] { text-align: center; background: color-mix(in srgb, var(--accent) calc(var(--bits) * .6), var(--card)); } .types { width: auto; font-size: .78rem; } .types th, .types td { padding: .22rem .28rem; }
 td { white-space: nowrap; } th, td { padding: .4rem .45rem; text-align: right; vertical-align: bottom; border-bottom: 1px solid var(--grid); } th { color: var(--soft); font-weight: 600; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }
 tr.best td { font-weight: 650; } tr.best td:first-child { box-shadow: inset .25rem 0 var(--accent); }
@@ -160,7 +161,7 @@ std::string typeMaps(const Comparison& comparison) {
 	std::string html;
 	for (const ComparedLevel& level : comparison.levels) html += typeMapHtml(level);
 	if (html.empty()) return {};
-	return fmt::format("<section class=\"card\"><h2>Types by layer</h2><p class=\"soft\">Which type each tensor has; deeper colour is more bits.</p>\n{}</section>\n", html);
+	return fmt::format("<section class=\"card\"><h2>Types by layer</h2><p class=\"soft\">Which type each tensor has; deeper colour is more bits.</p>\n<div class=\"maps\">\n{}</div></section>\n", html);
 }
 
 std::string errorMaps(const Comparison& comparison) {
@@ -191,11 +192,11 @@ std::string errorMaps(const Comparison& comparison) {
 		for (size_t r = 0; r < rows.size(); ++r)
 			for (uint32_t layer = 0; layer < layers; ++layer)
 				if (const auto found = values.find({rows[r], layer}); found != values.end()) cells[r][layer] = found->second;
-		html += fmt::format("<figure><h3 class=\"soft\">{}</h3>{}</figure>\n", escapeHtml(level.name), heatSvg(rows, columns, cells, smallest, largest, "Error of each tensor by layer: " + level.name));
+		html += fmt::format("<figure><h3>{}</h3>{}</figure>\n", escapeHtml(level.name), heatSvg(rows, columns, cells, smallest, largest, "Error of each tensor by layer: " + level.name));
 	}
 	if (html.empty()) return {};
 	return fmt::format("<section class=\"card\"><h2>Error by layer</h2><p class=\"soft\">How far each tensor's weights are from the original's, in per cent of a typical weight; columns are layers. "
-	                   "Shades are logarithmic, the darkest is {:.1f} %.</p><div class=\"plots\">\n{}</div></section>\n", 100 * largest, html);
+	                   "Shades are logarithmic, the strongest is {:.1f} %.</p><div class=\"plots\">\n{}</div></section>\n", 100 * largest, html);
 }
 
 std::string answers(const Comparison& comparison) {

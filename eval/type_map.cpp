@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace vkq {
 
@@ -31,20 +32,23 @@ std::optional<std::pair<uint32_t, std::string>> layerAndKind(std::string_view na
 
 std::string typeMapHtml(const ComparedLevel& level) {
 	std::map<std::string, std::map<uint32_t, TensorType>> kinds;
+	std::set<TensorType> all;   // of the layers
 	std::string others;
 	uint32_t layers = 0;
 	for (const TensorError& tensor : level.errors.tensors) {
 		if (tensor.type == TensorType::F32 && tensor.distortion.maxError() == 0) continue;   // norms and the like
 		if (const auto place = layerAndKind(tensor.name)) {
 			kinds[place->second][place->first] = tensor.type;
+			all.insert(tensor.type);
 			layers = std::max(layers, place->first + 1);
 		} else {
 			others += fmt::format("{}{} {}", others.empty() ? "" : ", ", escapeHtml(tensor.name), typeName(tensor.type));
 		}
 	}
 	if (kinds.empty()) return {};
-	std::string html = fmt::format("<figure><h3 class=\"soft\">{}{}</h3><p class=\"soft\">{}</p><div class=\"wide\"><table class=\"types\"><thead><tr><th>layer</th>", escapeHtml(level.name),
-	                               level.chosen ? ", chosen" : "", others);
+	const std::string heading = fmt::format("<h3>{}{}</h3>", escapeHtml(level.name), level.chosen ? ", chosen" : "");
+	if (all.size() == 1) return fmt::format("<figure class=\"row\">{}<p class=\"soft\">{} in every layer{}{}</p></figure>\n", heading, typeName(*all.begin()), others.empty() ? "" : "; ", others);
+	std::string html = fmt::format("<figure>{}<p class=\"soft\">{}</p><div class=\"wide\"><table class=\"types\"><thead><tr><th>layer</th>", heading, others);
 	for (uint32_t layer = 0; layer < layers; ++layer) html += fmt::format("<th>{}</th>", layer);
 	html += "</tr></thead><tbody>\n";
 	for (const auto& [kind, types] : kinds) {
