@@ -182,8 +182,11 @@ std::string curvesSvg(const PlotAxis& x_axis, const PlotAxis& y_axis, const std:
 	for (const PlotCurve& curve : curves) all.insert(all.end(), curve.points.begin(), curve.points.end());
 	const auto [x_low, x_high] = rangeOf(all, [](const auto& point) { return point.first; });
 	const auto [y_low, y_high] = rangeOf(all, [](const auto& point) { return point.second; });
-	const Scale x(x_low, x_high, x_axis.logarithmic, kLeft, kWidth - kEndLabels), y(y_low, y_high, y_axis.logarithmic, kHeight - kBottom, kTop);
-	std::string svg = open(kWidth, kHeight, description) + axes(x_axis, y_axis, x, y, kEndLabels);
+	size_t longest = 0;
+	for (const PlotCurve& curve : curves) longest = std::max(longest, curve.label.size());
+	const double room = std::clamp(kLetter * double(longest) + 18, kEndLabels, kWidth * 0.45);   // for the labels at the ends
+	const Scale x(x_low, x_high, x_axis.logarithmic, kLeft, kWidth - room), y(y_low, y_high, y_axis.logarithmic, kHeight - kBottom, kTop);
+	std::string svg = open(kWidth, kHeight, description) + axes(x_axis, y_axis, x, y, room);
 	struct End {
 		size_t curve;
 		double x, y, label;

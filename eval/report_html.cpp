@@ -34,7 +34,7 @@ p { margin: .25rem 0; } .soft, figcaption { color: var(--soft); font-size: .9rem
 .plots { margin-top: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 figure { margin: 0; min-width: 0; } svg { width: 100%; height: auto; display: block; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-numeric: tabular-nums; }
-.types td[style] { text-align: center; background: color-mix(in srgb, var(--accent) calc(var(--bits) * .6), var(--card)); } .types { width: auto; font-size: .78rem; } .types th, .types td { padding: .22rem .28rem; }
+.types td[style] { text-align: center; background: color-mix(in srgb, var(--accent) calc(var(--bits) * .6), var(--card)); } .types { width: auto; font-size: .78rem; } .types th, .types td { padding: .22rem .28rem; } .types th + th { text-align: center; }
 td { white-space: nowrap; } th, td { padding: .4rem .45rem; text-align: right; vertical-align: bottom; border-bottom: 1px solid var(--grid); } th { color: var(--soft); font-weight: 600; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }
 tr.best td { font-weight: 650; } tr.best td:first-child { box-shadow: inset .25rem 0 var(--accent); }

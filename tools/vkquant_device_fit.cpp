@@ -97,6 +97,15 @@ uint64_t DeviceFit::bytes(const MixTensor& tensor, const MixOption& option) cons
 	return bytes ? *bytes : UINT32_MAX * uint64_t(UINT16_MAX);   // cannot be bound however it is cut: more than any device has
 }
 
+void DeviceFit::capTensorsOfTheHost(std::vector<MixTensor>& tensors) const {
+	for (MixTensor& tensor : tensors) {
+		const MixOption* const most = tensor.find(TensorType::Q8_0);
+		if (!most || bytes(tensor, *most) != 0) continue;
+		const uint64_t cap = most->file_bytes;
+		std::erase_if(tensor.options, [&](const MixOption& option) { return option.file_bytes > cap; });
+	}
+}
+
 Result<Plan> DeviceFit::planFor(const std::vector<MixTensor>& tensors, const std::vector<size_t>& chosen) const {
 	Request request = request_;
 	for (size_t i = 0; i < tensors.size(); ++i) setType(request.tensors[place_[tensors[i].job]], tensors[i].options[chosen[i]].type);

@@ -15,6 +15,9 @@ public:
 	/// What an option takes on the device. Tensors that the host reads (an embedding table that is not the head too) take nothing there.
 	uint64_t bytes(const MixTensor& tensor, const MixOption& option) const;
 
+	/// A tensor that takes nothing of the device would stay as large as it is, for no gain that can be measured: it takes Q8_0 at most.
+	void capTensorsOfTheHost(std::vector<MixTensor>& tensors) const;
+
 	/// The best choice that the planner lets pass. usedBytes() is its plan's.
 	Result<BudgetChoice> choose(const std::vector<MixTensor>& tensors);
 

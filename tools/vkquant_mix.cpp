@@ -128,6 +128,7 @@ Result<ChosenMix> chooseMix(const ModelSource& source, const MixRequest& request
 	Measure measure;
 	if (request.device) {
 		VKQ_TRY(device, DeviceFit::create(source, plan, mix.tensors, request, surroundings.device));
+		device->capTensorsOfTheHost(mix.tensors);
 		measure = {[&](const MixTensor& tensor, const MixOption& option) { return device->bytes(tensor, option); }, device->fixedBytes(), device->available(), device->description()};
 	} else {
 		measure = request.file_bytes ? fileMeasure(plan, mix.tensors, *request.file_bytes) : bitsMeasure(plan, mix.tensors, *request.bits_per_weight);

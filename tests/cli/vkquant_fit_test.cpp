@@ -81,8 +81,12 @@ TEST(VkquantFit, FitsTheCardByTheRuntimesOwnAccount) {
 	TempFolder folder;
 	const ToolResult result = runTool("vkquant", {kSample, folder / "fit.gguf", "--fit", "8MiB", "--ctx", "256", "--kv", "q8_0", "--json"});
 	ASSERT_EQ(result.code, 0) << result.err;
-	const json mix = json::parse(result.out)["levels"][0]["mix"];
+	const json level = json::parse(result.out)["levels"][0], mix = level["mix"];
 	EXPECT_LE(mix["used_bytes"], mix["allowed_bytes"]);
+	for (const json& tensor : level["tensors"])
+		if (tensor["name"] == "token_embd.weight") {
+			EXPECT_EQ(tensor["to"], "Q8_0") << "the host reads it: more bits gain nothing, fewer save nothing of the card";
+		}
 	const ToolResult plan = runTool("vkplan", {folder / "fit.gguf", "--vram", "8MiB", "--ctx", "256", "--kv", "q8_0"});
 	EXPECT_EQ(plan.code, 0) << plan.out << plan.err;
 	const ToolResult run = runTool("vkrun", {folder / "fit.gguf", "--ctx", "256", "--kv", "q8_0", "-p", "The", "-n", "2"}, {.environment = {{"VKQ_HEAP_LIMIT", "8MiB"}}});
