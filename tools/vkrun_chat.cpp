@@ -9,9 +9,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <clocale>
 #include <csignal>
+#include <cstring>
 #include <memory>
 
 namespace vkq::tools {
@@ -21,7 +21,7 @@ namespace {
 std::atomic<bool> stop_answer{false};
 void onInterrupt(int) { stop_answer = true; }
 
-/// While it lives, Ctrl-C sets stop_answer and interrupts reading, every time.
+/// While it lives, Ctrl-C sets stop_answer, every time.
 class AnswerInterrupts {
 public:
 	AnswerInterrupts() {
@@ -36,41 +36,85 @@ private:
 	struct sigaction before_ = {};
 };
 
+/// What came of asking for a line.
+struct Line {
+	enum class End { Entered, Interrupted, EndOfInput } end = End::Entered;
+	std::string text;   // of an entered line
+};
+
+/// While a line is edited Ctrl-C is a key like another: the editor sets its terminal so that no signal comes of it.
 class LineEditor {
 public:
 	LineEditor() : history_(history_init()), editor_(el_init("vkrun", stdin, stdout, stderr)) {
 		HistEvent event;
 		history(history_, &event, H_SETSIZE, 1000);
-		el_set(editor_, EL_PROMPT, +[](EditLine*) -> char* { static char prompt[] = ">>> "; return prompt; });
+		el_set(editor_, EL_CLIENTDATA, this);
+		el_set(editor_, EL_PROMPT, +[](EditLine* editor) -> char* { return of(editor).prompt_; });
 		el_set(editor_, EL_EDITOR, "emacs");
 		el_set(editor_, EL_HIST, history, history_);
 		el_set(editor_, EL_SIGNAL, 0);
+		el_set(editor_, EL_ADDFN, "vkrun-interrupt", "leave this line", &LineEditor::interrupt);
+		el_set(editor_, EL_BIND, "^C", "vkrun-interrupt", nullptr);
 	}
+	LineEditor(const LineEditor&) = delete;
+	LineEditor& operator=(const LineEditor&) = delete;
 	~LineEditor() {
 		el_end(editor_);
 		history_end(history_);
 	}
 
-	/// Nothing at the end of input. An interrupted line comes as an empty one.
-	std::optional<std::string> read() {
+	/// `goes_on`: the line continues a text of several.
+	Line read(bool goes_on = false) {
+		std::strcpy(prompt_, goes_on ? "... " : ">>> ");
+		interrupted_ = false;
 		int count = 0;
 		const char* line = el_gets(editor_, &count);
-		if (!line || count <= 0) {
-			if (!stop_answer.exchange(false)) return std::nullopt;
-			el_reset(editor_);
-			fmt::print("\n");
-			return std::string();
+		if (interrupted_) {
+			fmt::print("^C\n");
+			return {Line::End::Interrupted, {}};
 		}
+		if (!line || count <= 0) return {Line::End::EndOfInput, {}};
 		std::string text(line, size_t(count));
 		while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
 		HistEvent event;
 		if (!text.empty()) history(history_, &event, H_ENTER, text.c_str());
-		return text;
+		return {Line::End::Entered, std::move(text)};
+	}
+
+	/// A line, or all lines from one that begins with three quotation marks to one that ends with them, without the marks.
+	Line readText() {
+		constexpr std::string_view kMarks = "\"\"\"";
+		Line line = read();
+		if (line.end != Line::End::Entered || !line.text.starts_with(kMarks)) return line;
+		line.text.erase(0, kMarks.size());
+		while (!line.text.ends_with(kMarks)) {
+			Line more = read(true);
+			if (more.end != Line::End::Entered) return more;
+			line.text += "\n" + more.text;
+		}
+		line.text.resize(line.text.size() - kMarks.size());
+		return line;
 	}
 
 private:
+	static LineEditor& of(EditLine* editor) {
+		void* self = nullptr;
+		el_get(editor, EL_CLIENTDATA, &self);
+		return *static_cast<LineEditor*>(self);
+	}
+
+	static unsigned char interrupt(EditLine* editor, int) {
+		of(editor).interrupted_ = true;
+		const LineInfo* line = el_line(editor);
+		el_cursor(editor, int(line->lastchar - line->cursor));   // what follows is printed after a line that may fill several
+		el_set(editor, EL_REFRESH);
+		return CC_NEWLINE;
+	}
+
 	History* history_;
 	EditLine* editor_;
+	char prompt_[8] = {};
+	bool interrupted_ = false;
 };
 
 }  // namespace
@@ -152,33 +196,22 @@ int chatOnTerminal(Chat& chat, Session& session, Sampler& sampler, const Generat
 	LineEditor editor;
 	if (!quiet) fmt::print("Chat ({} format). Ctrl-C stops an answer, Ctrl-D or /bye ends, /clear begins anew, \"\"\" begins and ends several lines.\n", chat.formatName());
 	int code = kDone;
-	while (auto line = editor.read()) {
-		if (*line == "/bye" || *line == "/exit") break;
-		if (*line == "/clear") {
-			chat.clear();
-			continue;
-		}
-		if (line->starts_with("\"\"\"")) {
-			std::string text = line->substr(3);
-			while (!text.ends_with("\"\"\"")) {
-				const auto more = editor.read();
-				if (!more) break;
-				text += "\n" + *more;
-			}
-			if (text.ends_with("\"\"\"")) text.resize(text.size() - 3);
-			line = text;
-		}
-		if (line->find_first_not_of(" \t\n") == std::string::npos) continue;
-		if (!isUtf8(*line)) {
+	for (;;) {
+		const auto [end, text] = editor.readText();
+		if (end == Line::End::EndOfInput) break;
+		if (text == "/bye" || text == "/exit") break;
+		if (text == "/clear") chat.clear();
+		if (text == "/clear" || text.find_first_not_of(" \t\n") == std::string::npos) continue;
+		if (!isUtf8(text)) {
 			fmt::print(stderr, "vkrun: that line is not UTF-8\n");
 			continue;
 		}
 		stop_answer = false;
-		const auto show = [](std::string_view text) {
-			fmt::print("{}", text);
+		const auto show = [](std::string_view part) {
+			fmt::print("{}", part);
 			std::fflush(stdout);
 		};
-		const auto answer = chat.ask(session, sampler, *line, options, show, [] { return stop_answer.load(); });
+		const auto answer = chat.ask(session, sampler, text, options, show, [] { return stop_answer.load(); });
 		stop_answer = false;
 		fmt::print("\n");
 		if (answer) {

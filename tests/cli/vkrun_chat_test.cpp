@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr std::string_view kPrompt = ">>> ", kCtrlC = "\x03", kCtrlD = "\x04", kUp = "\x1b[A";
+constexpr std::string_view kPrompt = ">>> ", kMore = "... ", kCtrlC = "\x03", kCtrlD = "\x04", kUp = "\x1b[A";
 
 /// vkrun on a terminal of its own. It is killed if it has not ended when this object goes.
 class Terminal {
@@ -111,6 +111,42 @@ TEST(VkrunChat, CtrlCStopsTheAnswerAndNotTheProgram) {
 	EXPECT_EQ(code, 0);
 	EXPECT_EQ(shown.find("is full"), std::string::npos) << "it went on to the end of the context: " << shown;
 	EXPECT_NE(shown.find("generation"), std::string::npos) << "speeds at the end";
+}
+
+TEST(VkrunChat, CtrlCAtThePromptLeavesTheLine) {
+	Terminal terminal({"-n", "1"});
+	terminal.readUntil(kPrompt);
+	for (int time = 0; time < 3; ++time) {
+		terminal.type(kCtrlC);
+		EXPECT_EQ(terminal.readUntil(kPrompt).find("answer"), std::string::npos);
+	}
+	terminal.type("half a question");
+	terminal.readUntil("question");
+	terminal.type(kCtrlC);
+	terminal.readUntil(kPrompt);
+	terminal.type("\"\"\"the first of several lines\n");
+	terminal.readUntil(kMore);
+	terminal.type(kCtrlC);
+	terminal.readUntil(kPrompt);
+	terminal.type("/bye\n");
+	const auto [shown, code] = terminal.finish();
+	EXPECT_EQ(code, 0);
+	EXPECT_EQ(shown.find("generation"), std::string::npos) << "nothing was asked: " << shown;
+	EXPECT_EQ(shown.find("prompt"), std::string::npos) << shown;
+}
+
+TEST(VkrunChat, SeveralLinesAreOneQuestion) {
+	Terminal terminal({"-n", "1"});
+	terminal.readUntil(kPrompt);
+	terminal.type("\"\"\"one\n");
+	terminal.readUntil(kMore);
+	terminal.type("two\"\"\"\n");
+	terminal.readUntil("two");
+	terminal.readUntil(kPrompt);
+	terminal.type(kCtrlD);
+	const auto [shown, code] = terminal.finish();
+	EXPECT_EQ(code, 0);
+	EXPECT_NE(shown.find("generation 1 tokens"), std::string::npos) << "one answer: " << shown;
 }
 
 TEST(VkrunChat, TheUpKeyBringsBackTheLastLine) {
