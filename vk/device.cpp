@@ -1,6 +1,8 @@
 #include "vk/device.h"
 
+#include "shaders/shader_code.h"
 #include "vk/check.h"
+#include "vk/cooperative_matrix.h"
 #include "vk/env.h"
 #include "vk/pipeline_cache.h"
 
@@ -63,15 +65,13 @@ Result<std::unique_ptr<Device>> Device::create(std::shared_ptr<Instance> instanc
 	}
 	if (has.external_host_memory) extensions.push_back(VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
 	if (has.memory_budget) extensions.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
-#ifdef VK_KHR_cooperative_matrix
 	VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
 	cooperative.cooperativeMatrix = VK_TRUE;
-	if (has.cooperative_matrix) {
+	if (has.cooperative_matrix && !shaderCode(ShaderId::product_cooperative).words.empty()) {   // older validation layers, too, know nothing of it
 		extensions.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
 		chain(features, cooperative);
 		v12.vulkanMemoryModel = VK_TRUE;
 	}
-#endif
 
 	const float priority = 1.0f;
 	VkDeviceQueueCreateInfo queue{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};

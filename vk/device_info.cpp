@@ -1,6 +1,7 @@
 #include "vk/device_info.h"
 
 #include "vk/check.h"
+#include "vk/cooperative_matrix.h"
 #include "vk/env.h"
 
 #include <fmt/format.h>
@@ -68,7 +69,6 @@ void readLimits(const VkPhysicalDeviceProperties& core, const VkPhysicalDeviceMa
 	}
 }
 
-#ifdef VK_KHR_cooperative_matrix
 void readCooperativeShapes(VkInstance instance, DeviceInfo& device) {
 	const auto query = reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR>(
 		vkGetInstanceProcAddr(instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
@@ -83,7 +83,6 @@ void readCooperativeShapes(VkInstance instance, DeviceInfo& device) {
 		                                     shape.CType == VK_COMPONENT_TYPE_FLOAT32_KHR, shape.CType == VK_COMPONENT_TYPE_FLOAT16_KHR});
 	}
 }
-#endif
 
 uint32_t chooseComputeFamily(VkPhysicalDevice physical, DeviceInfo& device) {
 	uint32_t count = 0;
@@ -155,10 +154,6 @@ DeviceInfo inspect(VkInstance instance, VkPhysicalDevice physical, uint32_t inde
 		chain(properties, dot_properties);
 	}
 	if (has(VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME)) chain(properties, host_memory);
-#ifdef VK_KHR_cooperative_matrix
-	VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
-	if (has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) chain(query, cooperative);
-#endif
 	vkGetPhysicalDeviceProperties2(physical, &properties);
 	vkGetPhysicalDeviceFeatures2(physical, &query);
 
@@ -182,12 +177,8 @@ DeviceInfo inspect(VkInstance instance, VkPhysicalDevice physical, uint32_t inde
 	features.memory_budget = has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
 	features.denorm_preserve32 = float_controls.shaderDenormPreserveFloat32;
 	features.round_to_even32 = float_controls.shaderRoundingModeRTEFloat32;
-#ifdef VK_KHR_cooperative_matrix
-	features.cooperative_matrix = cooperative.cooperativeMatrix;
+	features.cooperative_matrix = has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);   // the extension has no part without the feature
 	if (features.cooperative_matrix) readCooperativeShapes(instance, device);
-#else
-	(void)instance;
-#endif
 	device.limits.import_alignment = features.external_host_memory ? host_memory.minImportedHostPointerAlignment : 0;
 	device.limits.timestamp_ns = core.limits.timestampPeriod;
 	readLimits(core, maintenance, subgroup, sizes, device);
