@@ -42,7 +42,7 @@ struct Line {
 	std::string text;   // of an entered line
 };
 
-/// While a line is edited Ctrl-C is a key like another: the editor sets its terminal so that no signal comes of it.
+/// While a line is edited Ctrl-C is a key like another: no signal comes of it, after which the editor's reader would only try again.
 class LineEditor {
 public:
 	LineEditor() : history_(history_init()), editor_(el_init("vkrun", stdin, stdout, stderr)) {
@@ -53,6 +53,7 @@ public:
 		el_set(editor_, EL_EDITOR, "emacs");
 		el_set(editor_, EL_HIST, history, history_);
 		el_set(editor_, EL_SIGNAL, 0);
+		el_set(editor_, EL_SETTY, "-d", "-isig", nullptr);   // "-d": while editing; an answer is stopped by the signal
 		el_set(editor_, EL_ADDFN, "vkrun-interrupt", "leave this line", &LineEditor::interrupt);
 		el_set(editor_, EL_BIND, "^C", "vkrun-interrupt", nullptr);
 	}

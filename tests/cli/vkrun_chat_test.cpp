@@ -68,7 +68,13 @@ public:
 	std::pair<std::string, int> finish() {
 		while (readMore()) {}
 		int status = -1;
-		::waitpid(child_, &status, 0);
+		for (int tries = 0; ::waitpid(child_, &status, WNOHANG) == 0; ++tries) {
+			if (tries == 100) {
+				ADD_FAILURE() << "it did not end; shown since: " << shown_;
+				::kill(child_, SIGKILL);
+			}
+			::usleep(50'000);
+		}
 		child_ = -1;
 		return {shown_, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)};
 	}
@@ -136,7 +142,7 @@ TEST(VkrunChat, CtrlCAtThePromptLeavesTheLine) {
 }
 
 TEST(VkrunChat, SeveralLinesAreOneQuestion) {
-	Terminal terminal({"-n", "1"});
+	Terminal terminal({"-n", "2", "--ignore-eos"});
 	terminal.readUntil(kPrompt);
 	terminal.type("\"\"\"one\n");
 	terminal.readUntil(kMore);
@@ -146,7 +152,7 @@ TEST(VkrunChat, SeveralLinesAreOneQuestion) {
 	terminal.type(kCtrlD);
 	const auto [shown, code] = terminal.finish();
 	EXPECT_EQ(code, 0);
-	EXPECT_NE(shown.find("generation 1 tokens"), std::string::npos) << "one answer: " << shown;
+	EXPECT_NE(shown.find("generation 1 tokens"), std::string::npos) << "one answer, whose first token the prompt gave: " << shown;
 }
 
 TEST(VkrunChat, TheUpKeyBringsBackTheLastLine) {
