@@ -44,14 +44,16 @@ struct PerplexityTest : testing::Test {
 	}
 	Token bos = kNoToken;
 
-	/// Of the first chunks (all with long tests), and what the reference has there.
+	/// Of the first chunks (all with long tests), and what the reference has there. Over few chunks the figures scatter more: the reference rounds inputs
+	/// of quantized weights to other blocks than we do.
 	void expectReferences(const ModelSource& model, const std::string& file_type) {
 		std::ifstream file(std::filesystem::path(VKQ_SOURCE_DIR) / "tests/golden/orator-6m.perplexity.json");
 		const auto running = nlohmann::json::parse(file)["after_chunk"][file_type].get<std::vector<double>>();
 		const size_t chunks = longTests() ? running.size() : kFewChunks;
 		const double wanted = running[chunks - 1], got = perplexity(model, {}, chunks);
 		RecordProperty(file_type, std::to_string(got));
-		EXPECT_NEAR(got / wanted, 1.0, 0.002) << file_type << ": " << got << ", the reference " << wanted;
+		const double tolerance = file_type == "F16" ? 0.0005 : longTests() ? 0.002 : 0.004;
+		EXPECT_NEAR(got / wanted, 1.0, tolerance) << file_type << ": " << got << ", the reference " << wanted;
 	}
 
 	/// Over the first `chunks` chunks; 0: all.
@@ -86,7 +88,7 @@ struct PerplexityTest : testing::Test {
 
 TEST_F(PerplexityTest, OfF16IsTheReferences) { expectReferences(*source, "F16"); }
 
-TEST_F(PerplexityTest, OfFileTypesIsTheReferencesWithin2PerMille) {
+TEST_F(PerplexityTest, OfFileTypesIsTheReferences) {
 	std::ifstream file(std::filesystem::path(VKQ_SOURCE_DIR) / "tests/golden/orator-6m.golden.json");
 	const auto golden = nlohmann::json::parse(file)["file_types"];
 	std::vector<const char*> file_types{"Q4_K_M"};
