@@ -161,7 +161,7 @@ private:
 		VKQ_CHECK(activate(h_.n_ff_expert, slots));
 		commands_.barrier();
 		VKQ_CHECK(observe({.input = ProductInput::ExpertsDown, .layer = index, .x = up, .columns = h_.n_ff_expert, .slots = slots, .chosen = choice, .experts = h_.n_expert}));
-		VKQ_TRY(const Vectors activated, inForm(formOf(layer.down_experts), up, h_.n_ff_expert, slots));
+		VKQ_TRY(const Vectors activated, inForm(formOf(layer.down_experts, tokens_), up, h_.n_ff_expert, slots));
 		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.down_experts, routing, activated, 1, {scratch(ScratchId::Down)}));
 		commands_.barrier();
 		VKQ_CHECK(recordMoeCombine(device_, commands_, scratch(ScratchId::Down), choice, scratch(ScratchId::Residual), h_.n_embd, shape, true));
@@ -195,8 +195,8 @@ private:
 		bool copied() const { return integer || rounding != ActivationRounding::None; }
 		bool operator==(const InputForm&) const = default;
 	};
-	InputForm formOf(const Matrix& matrix) const {
-		return {kernels_.variant.integer_inputs && hasIntegerProduct(matrix.type), step_.reference_inputs ? referenceRounding(matrix.type) : ActivationRounding::None};
+	InputForm formOf(const Matrix& matrix, uint32_t count) const {
+		return {usesIntegerProduct(kernels_, matrix.type, count), step_.reference_inputs ? referenceRounding(matrix.type) : ActivationRounding::None};
 	}
 
 	/// The input in a matrix's form; if that is a copy, complete behind a barrier.
@@ -216,12 +216,12 @@ private:
 		bool copy_in_use = false;
 		for (size_t first = 0; first < matrices.size(); ++first) {
 			if (done[first]) continue;
-			const InputForm form = formOf(*matrices[first]);
+			const InputForm form = formOf(*matrices[first], count);
 			if (form.copied() && copy_in_use) commands_.barrier();
 			copy_in_use |= form.copied();
 			VKQ_TRY(const Vectors input, inForm(form, x, matrices[first]->columns, count));
 			for (size_t i = first; i < matrices.size(); ++i) {
-				if (done[i] || formOf(*matrices[i]) != form) continue;
+				if (done[i] || formOf(*matrices[i], count) != form) continue;
 				VKQ_CHECK(multiply_by(i, input));
 				done[i] = true;
 			}

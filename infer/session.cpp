@@ -66,7 +66,10 @@ Result<std::unique_ptr<Session::Impl>> Session::Impl::prepare(const ModelSource&
 	for (size_t i = 0; i < wanted.size(); ++i) {
 		VKQ_TRY(auto device, vk::Device::open(wanted[i], options.validation));
 		VKQ_TRY(Kernels kernels, Kernels::create(*device, options.variant));
-		if (options.inputs != InputPrecision::Device) kernels.variant.integer_inputs = options.inputs == InputPrecision::Bits8;
+		if (options.inputs != InputPrecision::Device) {
+			kernels.variant.integer_inputs = options.inputs == InputPrecision::Bits8;
+			kernels.variant.dot = false;   // it takes few vectors in 8 bits and many as floats
+		}
 		DeviceSpec spec = deviceSpec(kernels);
 		if (wanted.size() > 1) spec.name = fmt::format("{} #{}", spec.name, i);
 		if (i < options.device_limits.size() && options.device_limits[i]) spec.available = std::min(spec.available, options.device_limits[i]);

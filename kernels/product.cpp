@@ -23,15 +23,15 @@ struct Cut {
 	uint32_t lane_rows = 1, lane_columns = 1;              // of a lane (product.comp)
 };
 
-uint32_t inputStride(const Matrix& matrix, const Vectors& x) {
-	if (x.quantized) return matrix.columns / 32 * VKQ_ACTIVATION_WORDS;
+uint32_t inputStride(const Variant& variant, const Matrix& matrix, const Vectors& x) {
+	if (x.quantized) return matrix.columns / 32 * (variant.dot ? VKQ_ACTIVATION_BYTES_WORDS : VKQ_ACTIVATION_WORDS);
 	return x.stride ? x.stride : matrix.columns;
 }
 
 /// Whether the variant's whole-vector loads can be used: a group of rows must not straddle two experts, rows must be whole blocks of 32, and
 /// inputs must lie at multiples of 4 floats.
 bool streams(const Variant& variant, const Matrix& matrix, const Vectors& x, uint32_t count) {
-	return variant.stream && matrix.columns % 32 == 0 && (matrix.experts == 1 || matrix.rows % variant.interleave == 0) && (count == 1 || inputStride(matrix, x) % 4 == 0);
+	return variant.stream && matrix.columns % 32 == 0 && (matrix.experts == 1 || matrix.rows % variant.interleave == 0) && (count == 1 || inputStride(variant, matrix, x) % 4 == 0);
 }
 
 /// Measured on lavapipe (docs/kernels.md): more rows a lane share the loads of x, until registers run out or too few workgroups are left.
@@ -44,7 +44,8 @@ Cut chooseCut(const Kernels& kernels, const Matrix& matrix, const Vectors& x, ui
 	}
 	Cut cut;
 	if (streams(variant, matrix, x, count)) cut.shader = integer ? ShaderId::product_stream_integer : ShaderId::product_stream;
-	else cut.shader = integer ? ShaderId::product_integer : ShaderId::product;
+	else if (integer) cut.shader = variant.dot ? ShaderId::product_dot : ShaderId::product_integer;
+	else cut.shader = ShaderId::product;
 	cut.lane_columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
 	// Tables are long code: eight rows of it take the driver's compiler seconds.
 	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && !table && matrix.rows >= 2048 ? 8 : 4;
@@ -74,12 +75,12 @@ Result<const vk::Pipeline*> productPipeline(const Kernels& kernels, TensorType t
 }
 
 /// The part of the push constants that is the same for all pieces.
-shader::ProductPush describe(const Matrix& matrix, const Vectors& x, const Vectors& y) {
+shader::ProductPush describe(const Kernels& kernels, const Matrix& matrix, const Vectors& x, const Vectors& y) {
 	shader::ProductPush push{};
 	push.columns = matrix.columns;
 	push.x_address[0] = uint32_t(x.view.address);
 	push.x_address[1] = uint32_t(x.view.address >> 32);
-	push.x_stride = inputStride(matrix, x);
+	push.x_stride = inputStride(kernels.variant, matrix, x);
 	push.y_stride = y.stride ? y.stride : matrix.rows;
 	push.rows = matrix.rows;
 	push.slots_per_x = 1;
@@ -122,10 +123,14 @@ Result<Kernels> Kernels::create(vk::Device& device, std::string_view variant) {
 
 bool hasIntegerProduct(TensorType type) { return typeInfo(type).quantized; }
 
+bool usesIntegerProduct(const Kernels& kernels, TensorType type, uint32_t count) {
+	return kernels.variant.integer_inputs && hasIntegerProduct(type) && (!kernels.variant.dot || count <= kFewVectors);
+}
+
 Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to) {
 	assert(columns % 32 == 0 && !x.quantized);
 	constexpr uint32_t kLanes = 32;
-	VKQ_TRY(const vk::Pipeline* pipeline, kernels.device->pipeline({.shader = ShaderId::quantize_activations, .constants = {kLanes}}));
+	VKQ_TRY(const vk::Pipeline* pipeline, kernels.device->pipeline({.shader = ShaderId::quantize_activations, .constants = {kLanes, 1, 1, kernels.variant.dot}}));
 	const shader::QuantizeActivationsPush push{columns / 32, count, x.stride ? x.stride : columns};
 	commands.dispatch(*pipeline, {x.view, to}, push, {uint32_t(divideUp(push.blocks, kLanes)), count});
 	return {};
@@ -149,7 +154,7 @@ Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const
 	VKQ_CHECK(checkArguments(matrix, x));
 	const Cut cut = chooseCut(kernels, matrix, x, count);
 	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
-	shader::ProductPush push = describe(matrix, x, y);
+	shader::ProductPush push = describe(kernels, matrix, x, y);
 	push.count = count;
 	push.accumulate = accumulate;
 	for (const MatrixPiece& piece : matrix.pieces) {
@@ -179,7 +184,7 @@ Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands
 	const uint32_t slots = routing.tokens * routing.places;
 	const Cut cut = chooseCut(kernels, matrix, x, lists ? routing.tokens : 1);
 	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
-	shader::ProductPush push = describe(matrix, x, y);
+	shader::ProductPush push = describe(kernels, matrix, x, y);
 	push.count = slots;
 	push.routing = lists ? VKQ_ROUTE_LISTS : VKQ_ROUTE_SLOTS;
 	push.slots_per_x = slots_per_x;

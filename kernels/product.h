@@ -56,7 +56,10 @@ struct Vectors {
 /// Whether the 8-bit arithmetic exists for a type. Where it is the faster one, variant.integer_inputs is set.
 bool hasIntegerProduct(TensorType type);
 
-/// Records x [count][columns] F32 -> 8 bits; `to` takes quantizedActivationBytes(columns, count). columns: a multiple of 32.
+/// Whether the variant's products of so many vectors with a matrix of this type are meant to have their inputs in 8 bits.
+bool usesIntegerProduct(const Kernels& kernels, TensorType type, uint32_t count);
+
+/// Records x [count][columns] F32 -> 8 bits, as the variant's products read them; `to` takes quantizedActivationBytes(columns, count). columns: a multiple of 32.
 Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to);
 
 /// Records x [count][columns] F32 -> `to`, F32 [count][columns], rounded as the reference rounds inputs of such weights. columns: a multiple of

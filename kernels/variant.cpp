@@ -13,12 +13,14 @@ namespace vkq {
 namespace {
 
 constexpr Variant kVariants[] = {
-	{"software-stream", "a row per lane, 8 rows interleaved and loaded as whole vectors, 8-bit inputs; where measured faster", 8, 1, 8, true, true, 8, true, false, true, false},
-	{"software", "a row per lane, 8 rows interleaved, 8-bit inputs broadcast in the subgroup", 8, 1, 8, true, true, 8, true, false, false, false},
-	{"software-narrow", "the same for subgroups of 4 lanes: every lane loads all inputs", 4, 1, 1, false, true, 8, true, false, false, false},
-	{"gpu-matrix", "as gpu, many vectors as cooperative matrices in half precision", 32, 8, 8, true, false, 1, false, true, false, true},
-	{"gpu", "32 rows interleaved, 8 slices of k a workgroup; tiles in shared memory for many vectors", 32, 8, 8, true, false, 1, false, true, false, false},
-	{"gpu-plain", "the same without subgroup operations", 32, 8, 1, false, false, 1, false, true, false, false},
+	{"software-stream", "a row per lane, 8 rows interleaved and loaded as whole vectors, 8-bit inputs; where measured faster", 8, 1, 8, true, true, 8, true, false, true, false, false},
+	{"software", "a row per lane, 8 rows interleaved, 8-bit inputs broadcast in the subgroup", 8, 1, 8, true, true, 8, true, false, false, false, false},
+	{"software-narrow", "the same for subgroups of 4 lanes: every lane loads all inputs", 4, 1, 1, false, true, 8, true, false, false, false, false},
+	{"gpu-matrix-dot", "as gpu-dot, many vectors as cooperative matrices in half precision", 32, 8, 8, true, false, 1, true, true, false, true, true},
+	{"gpu-matrix", "as gpu, many vectors as cooperative matrices in half precision", 32, 8, 8, true, false, 1, false, true, false, true, false},
+	{"gpu-dot", "as gpu, up to 8 vectors in 8 bits by products of packed bytes", 32, 8, 8, true, false, 1, true, true, false, false, true},
+	{"gpu", "32 rows interleaved, 8 slices of k a workgroup; tiles in shared memory for many vectors", 32, 8, 8, true, false, 1, false, true, false, false, false},
+	{"gpu-plain", "the same without subgroup operations", 32, 8, 1, false, false, 1, false, true, false, false, false},
 };
 
 }  // namespace
@@ -39,6 +41,7 @@ std::string variantRejection(const Variant& variant, const vk::DeviceInfo& devic
 	if (device.limits.workgroup_invocations < variant.interleave * variant.slices)
 		return fmt::format("its workgroups have at most {} lanes, {} are needed", device.limits.workgroup_invocations, variant.interleave * variant.slices);
 	if (variant.stream && !device.features.buffer_device_address) return "it has no buffer addresses";
+	if (variant.dot && !device.features.integer_dot_product) return "it has no integer dot products";
 	if (variant.cooperative) {
 		if (shaderCode(ShaderId::product_cooperative).words.empty()) return "the GLSL compiler of this build was too old for cooperative matrices";
 		if (!device.features.cooperative_matrix || !device.features.float16 || !cooperativeShape(device)) return "it has no cooperative matrices of half precision with single-precision sums";
@@ -61,7 +64,7 @@ Result<Variant> chooseVariant(const vk::DeviceInfo& device, std::string_view wan
 		return fail(ErrorCode::kUsage, fmt::format("there is no kernel variant '{}'", wanted), fmt::format("there are: {}", fmt::join(names, ", ")));
 	}
 	for (const Variant& variant : kVariants)
-		if (!variant.stream && variant.wants_software == device.software() && variantRejection(variant, device).empty()) return variant;
+		if (!variant.stream && (!variant.dot || device.features.integer_dot_accelerated) && variant.wants_software == device.software() && variantRejection(variant, device).empty()) return variant;
 	return fail(ErrorCode::kUnsupported, fmt::format("no kernel variant suits device '{}'", device.name));
 }
 

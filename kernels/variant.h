@@ -25,6 +25,7 @@ struct Variant {
 	bool tiled;                        // products of many vectors decode tiles of weights into shared memory (product_tiled.comp)
 	bool stream;                       // weights come as whole vectors, through pointers; taken by itself only where that was measured to be faster
 	bool cooperative;                  // ... and multiply them as cooperative matrices in half precision, where weights are block-coded
+	bool dot;                          // few vectors of block-coded types in 8 bits, by products of packed bytes; taken by itself only where the device declares these fast
 };
 
 std::span<const Variant> allVariants();

@@ -11,6 +11,7 @@
 //                    (a + b 2^16) (Q_b + Q_a 2^16) = a Q_b + (a Q_a + b Q_b) 2^16 mod 2^32. The high half is wanted. Sums of up to kFlush
 //                    products keep both halves within 16 signed bits; starting them at 2^15 turns the shift that takes the high half into rounding
 //                    that absorbs the low half, whatever its sign. The result is the exact integer.
+//   VKQ_DOT          the same integers, by the device's products of four packed bytes and four (VK_KHR_shader_integer_dot_product).
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_scalar_block_layout : require
 #extension GL_EXT_control_flow_attributes : require
@@ -19,6 +20,9 @@
 #ifdef VKQ_STREAM
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_buffer_reference_uvec2 : require
+#endif
+#ifdef VKQ_DOT
+#extension GL_EXT_spirv_intrinsics : require
 #endif
 #include "shared/product.h"
 
@@ -46,7 +50,86 @@ uint x_base[kColumns];
 vec2 super[kRowsPerLane];                               // superScales() of the unit at hand
 #include "include/product_loads.glsl"
 
-#ifdef VKQ_INTEGER
+#if defined(VKQ_INTEGER) || defined(VKQ_DOT)
+
+#ifdef VKQ_DOT
+const uint kActivationCodeWords = VKQ_ACTIVATION_BYTE_WORDS;
+#else
+const uint kActivationCodeWords = VKQ_ACTIVATION_PAIR_WORDS;
+#endif
+
+// Of the block at hand.
+float x_scale[kColumns];
+int x_sums[kColumns];
+uint scales[kRowsPerLane], high[kRowsPerLane];
+int sum[kTile];
+
+void beginBlock(uint block) {
+	const uint blocks = push.columns / 32u;
+	[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+		const uvec2 meta = loadTwo(x_base[c] + blocks * kActivationCodeWords + block * 2u);
+		x_scale[c] = uintBitsToFloat(meta.x);
+		x_sums[c] = int(meta.y);
+	}
+	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+		scales[t] = kScales == VKQ_SCALES_NONE ? 0u : loadWeight(scale_base[t], scaleWord(block));
+		high[t] = kHighBits == 1u ? loadWeight(high_base[t], block) : 0u;
+	}
+	[[unroll]] for (uint i = 0; i < kTile; ++i) sum[i] = 0;
+}
+
+/// The sums of half `h`, or after the second of the whole block, go to `acc`. `offset`: what the codes of the sums are too large by.
+void addSums(uint block, uint h, int offset) {
+	if (!kScaleOf16 && h == 0u) return;
+	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+		const vec2 scale = scaleAndMinimum(scales[t], super[t], block, h);
+		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+			const uint i = t * kColumns + c;
+			const int low_sum = bitfieldExtract(x_sums[c], 0, 16), high_sum = x_sums[c] >> 16;
+			const int x_sum = !kScaleOf16 ? low_sum + high_sum : h == 0u ? low_sum : high_sum;
+			float product = scale.x * float(sum[i] - offset * x_sum);
+			if (kHasMinimum) product += scale.y * float(x_sum);
+			acc[i] += x_scale[c] * product;
+			sum[i] = 0;
+		}
+	}
+}
+
+#endif
+
+#ifdef VKQ_DOT
+
+// OpSDotKHR on words of four signed bytes; glslang 12 has no built-in function for it.
+spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6018, 6019], id = 4450)
+int signedDot(int a, int b, spirv_literal int format);
+const int kPackedBytes = 0;
+
+void multiplyBlock(uint block) {
+	beginBlock(block);
+	uint words[kColumns * kSpread];
+	[[unroll]] for (uint c = 0; c < kColumns; ++c) {
+		LOAD_EIGHT(words, c, x_base[c] + block * VKQ_ACTIVATION_BYTE_WORDS);
+	}
+	[[unroll]] for (uint h = 0; h < 2u; ++h) {
+		uint low[kRowsPerLane * kHalfWords];
+		[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+			if (kHighBits == 2u) high[t] = loadWeight(high_base[t], block * 2u + h);
+			[[unroll]] for (uint i = 0; i < kHalfWords; ++i) low[t * kHalfWords + i] = loadWeight(row_base[t], (block * 2u + h) * kHalfWords + i);
+		}
+		[[unroll]] for (uint q = 0; q < 4u; ++q) {
+			const uint j = q / 2u * 4u + (q & 1u);   // the four are pairs j and j + 2
+			int four_x[kColumns];
+			[[unroll]] for (uint c = 0; c < kColumns; ++c) four_x[c] = int(FROM_EIGHT(words, c, h * 4u + q));
+			[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
+				const int four = int(codeBytes(low[t * kHalfWords + pairWord(j)], low[t * kHalfWords + pairWord(j + 2u)], high[t], j, h));
+				[[unroll]] for (uint c = 0; c < kColumns; ++c) sum[t * kColumns + c] += signedDot(four, four_x[c], kPackedBytes);
+			}
+		}
+		addSums(block, h, kCodes == VKQ_CODES_8 ? 0 : int(kOffset));
+	}
+}
+
+#elif defined(VKQ_INTEGER)
 
 const uint kFlushBytes = kCodes == VKQ_CODES_8 ? 1u : 8u;                  // codes to -128: one product of 128 x 127 x 2
 const uint kFlushTable = kTable == VKQ_TABLE_IQ4 ? 1u : kFlushBytes;
@@ -55,21 +138,7 @@ const uint kFlushFive = kOffset == 0u ? 4u : 8u;                           // to
 const uint kFlush = kCodes == VKQ_CODES_5 ? kFlushFive : kFlushSix;
 
 void multiplyBlock(uint block) {
-	const uint blocks = push.columns / 32u;
-	float x_scale[kColumns];
-	int x_sums[kColumns];
-	[[unroll]] for (uint c = 0; c < kColumns; ++c) {
-		const uvec2 meta = loadTwo(x_base[c] + blocks * VKQ_ACTIVATION_PAIR_WORDS + block * 2u);
-		x_scale[c] = uintBitsToFloat(meta.x);
-		x_sums[c] = int(meta.y);
-	}
-	uint scales[kRowsPerLane], high[kRowsPerLane];
-	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
-		scales[t] = kScales == VKQ_SCALES_NONE ? 0u : loadWeight(scale_base[t], scaleWord(block));
-		high[t] = kHighBits == 1u ? loadWeight(high_base[t], block) : 0u;
-	}
-	int sum[kTile];
-	[[unroll]] for (uint i = 0; i < kTile; ++i) sum[i] = 0;
+	beginBlock(block);
 	[[unroll]] for (uint h = 0; h < 2u; ++h) {
 		uint pairs[kColumns * kSpread];
 		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
@@ -94,21 +163,7 @@ void multiplyBlock(uint block) {
 				}
 			}
 		}
-		if (kScaleOf16 || h == 1u) {
-			[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
-				const vec2 scale = scaleAndMinimum(scales[t], super[t], block, h);
-				[[unroll]] for (uint c = 0; c < kColumns; ++c) {
-					const uint i = t * kColumns + c;
-					float product = scale.x * float(sum[i]);
-					if (kHasMinimum) {
-						const int low_sum = bitfieldExtract(x_sums[c], 0, 16), high_sum = x_sums[c] >> 16;
-						product += scale.y * float(!kScaleOf16 ? low_sum + high_sum : h == 0u ? low_sum : high_sum);
-					}
-					acc[i] += x_scale[c] * product;
-					sum[i] = 0;
-				}
-			}
-		}
+		addSums(block, h, 0);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "shared/product.h"
 
 layout(local_size_x_id = 0) in;
+layout(constant_id = 3) const bool kBytes = false;   // for products of packed bytes
 layout(push_constant, scalar) uniform Push { QuantizeActivationsPush push; };
 layout(binding = 0, scalar) readonly buffer Input { float x[]; };
 layout(binding = 1, scalar) writeonly buffer Output { uint quantized[]; };
@@ -15,7 +16,8 @@ void main() {
 	const uint block = gl_GlobalInvocationID.x, vector = gl_GlobalInvocationID.y;
 	if (block >= push.blocks) return;
 	const uint from = vector * push.x_stride + block * 32u;
-	const uint to = vector * push.blocks * VKQ_ACTIVATION_WORDS;
+	const uint code_words = kBytes ? VKQ_ACTIVATION_BYTE_WORDS : VKQ_ACTIVATION_PAIR_WORDS;
+	const uint to = vector * push.blocks * (code_words + 2u);
 	float largest = 0.0;
 	for (uint i = 0; i < 32u; ++i) largest = max(largest, abs(x[from + i]));
 	const float scale = largest / 127.0;
@@ -27,10 +29,17 @@ void main() {
 			const int first = int(roundEven(x[element] * inverse));
 			const int second = int(roundEven(x[element + 4u] * inverse));
 			sums[h] += first + second;
-			quantized[to + block * VKQ_ACTIVATION_PAIR_WORDS + p] = uint(first) * 65536u + uint(second);
+			if (!kBytes) quantized[to + block * VKQ_ACTIVATION_PAIR_WORDS + p] = uint(first) * 65536u + uint(second);
 		}
 	}
-	const uint meta = to + push.blocks * VKQ_ACTIVATION_PAIR_WORDS + block * 2u;
+	if (kBytes) {
+		for (uint p = 0; p < VKQ_ACTIVATION_BYTE_WORDS; ++p) {
+			uint word = 0u;
+			for (uint i = 0; i < 4u; ++i) word |= (uint(int(roundEven(x[from + 8u * (p / 2u) + p % 2u + 2u * i] * inverse))) & 0xffu) << (8u * i);
+			quantized[to + block * VKQ_ACTIVATION_BYTE_WORDS + p] = word;
+		}
+	}
+	const uint meta = to + push.blocks * code_words + block * 2u;
 	quantized[meta] = floatBitsToUint(scale);
 	quantized[meta + 1u] = uint(sums[1]) * 65536u + (uint(sums[0]) & 0xffffu);
 }

@@ -33,17 +33,36 @@ int tableValue(uint code) {
 	return (code & 8u) != 0u ? -magnitude : magnitude;
 }
 
-/// Pair j's codes as integers ready to multiply, the first in the low half of the word and the second, arithmetically added, 16 bits above.
-/// `low` is the word of plane 0 that has them, `high` the word of plane 1, `half_index` 0 or 1.
-uint codePair(uint low, uint high, uint j, uint half_index) {
+/// Pair j's bits as they are stored, 16 bits apart.
+uint storedPair(uint low, uint high, uint j, uint half_index) {
 	uint pair;
 	if (kLowBits == 2u) pair = (low >> (2u * j)) & 0x00030003u;
 	else if (kLowBits == 4u) pair = (low >> (4u * (j & 3u))) & 0x000f000fu;
 	else pair = (low >> (8u * (j & 1u))) & 0x00ff00ffu;
 	if (kHighBits == 1u) pair |= ((high >> (half_index * 8u + j)) & 0x00010001u) << kLowBits;
 	if (kHighBits == 2u) pair |= ((high >> (2u * j)) & 0x00030003u) << 4u;
+	return pair;
+}
+
+/// Pair j's codes as integers ready to multiply, the first in the low half of the word and the second, arithmetically added, 16 bits above.
+/// `low` is the word of plane 0 that has them, `high` the word of plane 1, `half_index` 0 or 1.
+uint codePair(uint low, uint high, uint j, uint half_index) {
+	const uint pair = storedPair(low, high, j, half_index);
 	if (kTable != VKQ_TABLE_NONE) return uint(tableValue(pair & 15u)) + (uint(tableValue(pair >> 16u)) << 16u);
 	return pair - kOffset * 0x00010001u;
+}
+
+/// Pairs j and j + 2, j % 4 < 2, as four signed bytes: elements e(j) + 0, 2, 4, 6. kOffset is not taken from codes of fewer than 8 bits.
+/// `low` and `low_next` are the words of plane 0 that have them.
+uint codeBytes(uint low, uint low_next, uint high, uint j, uint half_index) {
+	uint four;
+	if (kLowBits == 4u && kHighBits == 0u) four = (low >> (4u * (j & 1u))) & 0x0f0f0f0fu;
+	else four = storedPair(low, high, j, half_index) | storedPair(low_next, high, j + 2u, half_index) << 8u;
+	if (kCodes == VKQ_CODES_8) four ^= 0x80808080u;   // stored with an offset of 128
+	if (kTable == VKQ_TABLE_NONE) return four;
+	uint values = 0u;
+	[[unroll]] for (uint i = 0; i < 32u; i += 8u) values |= (uint(tableValue((four >> i) & 15u)) & 0xffu) << i;
+	return values;
 }
 
 /// Which of a half's words of plane 0 pair j is in.

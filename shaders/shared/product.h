@@ -39,6 +39,9 @@
 // e(p) = 8 (p / 4) + p % 4; all blocks of a vector, then for each the F32 scale and a word with the sums of its first (low) and last 16 codes.
 #define VKQ_ACTIVATION_PAIR_WORDS 16
 #define VKQ_ACTIVATION_WORDS 18
+// The same for products of packed bytes: 8 words, of which word p holds codes 8 (p / 2) + p % 2 + 0, 2, 4, 6 from the low byte up.
+#define VKQ_ACTIVATION_BYTE_WORDS 8
+#define VKQ_ACTIVATION_BYTES_WORDS 10
 
 // How round_activations.comp rounds.
 #define VKQ_ROUND_HALF 1

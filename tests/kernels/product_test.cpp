@@ -24,17 +24,32 @@ using namespace vkq::vk;
 
 namespace {
 
-/// All types; for the variants that differ from another only in how inputs reach the lanes, one of each way of coding (compiling takes the time).
-/// Whole-vector loads take a driver that they are not meant for seconds to compile.
-std::vector<TensorType> codedTypes(const Kernels& kernels) {
-	const std::string_view variant = kernels.variant.name;
-	if (kernels.variant.stream && !streamsFaster(*kernels.device)) return {TensorType::F16, TensorType::Q6_K};
-	if (variant == "software-narrow" || variant == "gpu-plain") return {TensorType::F32, TensorType::BF16, TensorType::Q8_0, TensorType::Q3_K, TensorType::Q5_1, TensorType::Q6_K, TensorType::MXFP4};
+// The driver compiles each pipeline at its first dispatch, which is nearly all of these tests' time: what is run is chosen for the shader code that
+// it reaches, and every variant has its device through all tests.
+
+std::vector<TensorType> allCodedTypes() {
 	std::vector<TensorType> types;
 	for (const TypeInfo& info : allTypes())
 		if (info.has_codec) types.push_back(info.type);
 	return types;
 }
+
+/// Whole-vector loads take a driver that they are not meant for seconds to compile.
+bool slowToCompile(const Kernels& kernels) { return kernels.variant.stream && !streamsFaster(*kernels.device); }
+
+/// All types; for the variants that differ from another only in how inputs reach the lanes, one of each way of coding.
+std::vector<TensorType> codedTypes(const Kernels& kernels) {
+	const std::string_view variant = kernels.variant.name;
+	if (slowToCompile(kernels)) return {TensorType::F16, TensorType::Q6_K};
+	if (variant == "software-narrow" || variant == "gpu-plain") return {TensorType::F32, TensorType::BF16, TensorType::Q8_0, TensorType::Q3_K, TensorType::Q5_1, TensorType::Q6_K, TensorType::MXFP4};
+	std::vector<TensorType> types = allCodedTypes();
+	// Floats are the business of the variant without packed bytes.
+	if (kernels.variant.dot) std::erase_if(types, [](TensorType type) { return !hasIntegerProduct(type); });
+	return types;
+}
+
+/// Variants with cooperative matrices are another's for few vectors.
+bool onlyMany(const Kernels& kernels) { return kernels.variant.cooperative; }
 
 /// Random file bytes of a matrix: every bit of codes and block scales is random, F16 scales are of ordinary size.
 std::vector<std::byte> randomRows(TensorType type, uint64_t columns, uint64_t rows, std::mt19937& random) {
@@ -78,16 +93,23 @@ std::vector<float> randomVectors(uint64_t elements, std::mt19937& random) {
 	return x;
 }
 
+/// Inputs in 8 bits or as floats: as the variant has a type's products, or the other way, which is run with fewer shapes.
+enum class Arithmetic { Usual, Other };
+
 struct ProductTest : testing::TestWithParam<std::string_view> {
-	std::unique_ptr<Device> device;
+	static std::unique_ptr<Device> device;
 	Kernels kernels;
 	std::mt19937 random{7};
 
-	void SetUp() override {
+	static void SetUpTestSuite() {
 		auto opened = Device::open({}, true);
 		if (!opened) opened = Device::open();   // the validation layer is optional
 		ASSERT_TRUE(opened.ok()) << opened.error().message;
 		device = std::move(opened).value();
+	}
+	static void TearDownTestSuite() { device.reset(); }
+	void SetUp() override {
+		ASSERT_TRUE(device);
 		auto created = Kernels::create(*device, GetParam());
 		if (!created) GTEST_SKIP() << created.error().message;
 		kernels = *created;
@@ -95,6 +117,10 @@ struct ProductTest : testing::TestWithParam<std::string_view> {
 	void TearDown() override {
 		if (!device) return;
 		EXPECT_EQ(device->instance().validationMessages(), 0u);
+	}
+
+	bool isInteger(TensorType type, uint32_t count, Arithmetic arithmetic) const {
+		return hasIntegerProduct(type) && usesIntegerProduct(kernels, type, count) == (arithmetic == Arithmetic::Usual);
 	}
 
 	template <class T>
@@ -171,34 +197,41 @@ struct ProductTest : testing::TestWithParam<std::string_view> {
 	/// The vectors that the device's 8-bit activations stand for; checks that they are as near as they can be.
 	std::vector<float> dequantize(const Buffer& quantized, std::span<const float> x, uint32_t columns) {
 		const auto* words = reinterpret_cast<const uint32_t*>(quantized.mapped());
+		const uint32_t code_words = kernels.variant.dot ? VKQ_ACTIVATION_BYTE_WORDS : VKQ_ACTIVATION_PAIR_WORDS;
 		std::vector<float> result(x.size());
 		const uint64_t blocks = columns / 32;
 		for (uint64_t vector = 0; vector < x.size() / columns; ++vector) {
-			const uint32_t* from = words + vector * blocks * VKQ_ACTIVATION_WORDS;
+			const uint32_t* from = words + vector * blocks * (code_words + 2);
 			for (uint64_t block = 0; block < blocks; ++block) {
-				const uint32_t* meta = from + blocks * VKQ_ACTIVATION_PAIR_WORDS + block * 2;
+				const uint32_t *meta = from + blocks * code_words + block * 2, *coded = from + block * code_words;
+				int codes[32];
+				for (uint32_t p = 0; p < code_words; ++p) {
+					if (kernels.variant.dot) {
+						for (uint32_t i = 0; i < 4; ++i) codes[8 * (p / 2) + p % 2 + 2 * i] = int8_t(coded[p] >> (8 * i));
+						continue;
+					}
+					const int second = int16_t(coded[p] & 0xffff), first = int16_t((coded[p] - uint32_t(second)) >> 16);
+					const uint32_t element = 8 * (p / 4) + p % 4;
+					codes[element] = first;
+					codes[element + 4] = second;
+				}
 				float scale;
 				std::memcpy(&scale, meta, 4);
 				const uint64_t at = vector * columns + block * 32;
-				int sums[2] = {0, 0};
-				for (uint32_t p = 0; p < 16; ++p) {
-					const uint32_t pair = from[block * VKQ_ACTIVATION_PAIR_WORDS + p];
-					const int second = int16_t(pair & 0xffff), first = int16_t((pair - uint32_t(second)) >> 16);
-					const uint32_t e = 8 * (p / 4) + p % 4;
-					result[at + e] = scale * float(first);
-					result[at + e + 4] = scale * float(second);
-					sums[p / 8] += first + second;
+				for (uint32_t i = 0; i < 32; ++i) {
+					result[at + i] = scale * float(codes[i]);
+					EXPECT_LE(std::abs(result[at + i] - x[at + i]), scale * 0.5001f);
 				}
-				EXPECT_EQ(int16_t(meta[1] & 0xffff), sums[0]);
-				EXPECT_EQ(int16_t(meta[1] >> 16), sums[1]);
-				for (uint32_t i = 0; i < 32; ++i) EXPECT_LE(std::abs(result[at + i] - x[at + i]), scale * 0.5001f);
+				EXPECT_EQ(int16_t(meta[1] & 0xffff), std::accumulate(codes, codes + 16, 0));
+				EXPECT_EQ(int16_t(meta[1] >> 16), std::accumulate(codes + 16, codes + 32, 0));
 			}
 		}
 		return result;
 	}
 
 	/// Multiplies `count` vectors and compares every row (or `rows_checked` of them) of every vector.
-	void checkMultiply(const Weights& w, uint32_t count, bool integer, bool accumulate = false) {
+	void checkMultiply(const Weights& w, uint32_t count, Arithmetic arithmetic = Arithmetic::Usual, bool accumulate = false) {
+		const bool integer = isInteger(w.type, count, arithmetic);
 		const auto x = randomVectors(uint64_t(count) * w.columns, random);
 		const Buffer x_buffer = upload<float>(x);
 		const uint64_t outputs = uint64_t(count) * w.rows;
@@ -230,6 +263,8 @@ struct ProductTest : testing::TestWithParam<std::string_view> {
 	}
 };
 
+std::unique_ptr<Device> ProductTest::device;
+
 std::string variantTestName(const testing::TestParamInfo<std::string_view>& info) {
 	std::string name(info.param);
 	std::replace(name.begin(), name.end(), '-', '_');
@@ -245,50 +280,66 @@ std::vector<std::string_view> variantNames() {
 }  // namespace
 
 TEST_P(ProductTest, EveryTypeTimesOneVector) {
+	if (onlyMany(kernels)) GTEST_SKIP() << "another variant's";
 	for (const TensorType type : codedTypes(kernels)) {
 		const Weights w = weights(type, 512, 70);
-		checkMultiply(w, 1, false);
-		if (hasIntegerProduct(type)) checkMultiply(w, 1, true);
+		checkMultiply(w, 1);
 	}
 }
 
-TEST_P(ProductTest, EveryTypeTimesThreeAndElevenVectors) {
-	for (const TensorType type : codedTypes(kernels)) {
+// The arithmetic that the variant is not for: unpacking is the same as above, so that one type of each way of coding does.
+TEST_P(ProductTest, TheOtherArithmetic) {
+	const std::string_view variant = kernels.variant.name;
+	if (variant != "software" && variant != "gpu" && variant != "software-stream") GTEST_SKIP() << "another variant's";
+	if (slowToCompile(kernels)) GTEST_SKIP() << "this driver takes seconds to compile it";
+	for (const TensorType type : {TensorType::Q4_1, TensorType::Q8_0, TensorType::Q2_K, TensorType::Q3_K, TensorType::Q5_K, TensorType::Q6_K, TensorType::IQ4_XS, TensorType::MXFP4}) {
+		const Weights w = weights(type, 512, 37);
+		checkMultiply(w, 1, Arithmetic::Other);
+	}
+	checkMultiply(weights(TensorType::Q4_K, 256, 37), 6, Arithmetic::Other);
+}
+
+// Lanes have 1, 2, 4 or 8 vectors. Types take turns, others in each variant; devices without tiles multiply prompts with 8.
+TEST_P(ProductTest, EveryTypeTimesAFewVectors) {
+	if (onlyMany(kernels)) GTEST_SKIP() << "another variant's";
+	const std::vector<TensorType> types = codedTypes(kernels), all = allCodedTypes();
+	const auto variants = variantNames();
+	const size_t turn = size_t(std::find(variants.begin(), variants.end(), GetParam()) - variants.begin());
+	for (const TensorType type : types) {
+		const size_t place = size_t(std::find(all.begin(), all.end(), type) - all.begin());
+		const uint32_t few[] = {2, 3, 7};
 		const Weights w = weights(type, 256, 37);
-		for (const uint32_t count : {3u, 11u}) {
-			checkMultiply(w, count, false);
-			if (hasIntegerProduct(type)) checkMultiply(w, count, true);
-		}
+		checkMultiply(w, few[(place + turn) % 3]);
+		if (!kernels.variant.tiled && (place + turn) % 3 != 2 && kernels.variant.broadcast) checkMultiply(w, 11);
 	}
 }
 
 TEST_P(ProductTest, EveryCountOfVectorsUpToNine) {
 	const Weights w = weights(TensorType::Q4_K, 256, 40);
-	for (uint32_t count = 1; count <= 9; ++count) {
-		checkMultiply(w, count, false);
-		checkMultiply(w, count, true);
-	}
+	for (uint32_t count = 1; count <= 9; ++count) checkMultiply(w, count);
 }
 
 // More than the tiles of devices with shared memory take at once, and tiles that are not full.
 TEST_P(ProductTest, EveryTypeTimesManyVectors) {
+	if (!kernels.variant.tiled) GTEST_SKIP() << "the same as a few";
 	for (const TensorType type : codedTypes(kernels)) {
 		const Weights w = weights(type, 256, 69);
-		checkMultiply(w, 67, hasIntegerProduct(type) && kernels.variant.integer_inputs);
+		checkMultiply(w, 67);
 	}
 }
 
 TEST_P(ProductTest, OneRow) {
-	for (const TensorType type : {TensorType::F32, TensorType::Q4_0, TensorType::Q6_K}) checkMultiply(weights(type, 256, 1), 2, false);
+	for (const TensorType type : {TensorType::F16, TensorType::Q6_K}) checkMultiply(weights(type, 256, 1), 1);
 }
 
 TEST_P(ProductTest, OddColumnsOfFloats) {
-	for (const TensorType type : {TensorType::F32, TensorType::F16, TensorType::BF16})
+	std::vector<TensorType> types{TensorType::F16};
+	if (!slowToCompile(kernels)) types.insert(types.end(), {TensorType::F32, TensorType::BF16});
+	for (const TensorType type : types)
 		for (const uint32_t columns : {1u, 2u, 7u, 31u, 33u, 47u, 50u, 127u, 321u}) {
 			const Weights w = weights(type, columns, 9);
-			checkMultiply(w, 1, false);
-			checkMultiply(w, 5, false);
-			checkMultiply(w, 12, false);
+			checkMultiply(w, 1);
+			checkMultiply(w, 12);
 		}
 }
 
@@ -297,22 +348,20 @@ TEST_P(ProductTest, OddCountsOfBlocks) {
 		if (typeInfo(type).block_elements != 32) continue;
 		for (const uint32_t columns : {32u, 96u, 160u, 288u}) {
 			const Weights w = weights(type, columns, 19);
-			checkMultiply(w, 1, false);
-			checkMultiply(w, 1, true);
+			checkMultiply(w, 1);
 		}
 	}
 }
 
 TEST_P(ProductTest, HugeRows) {
-	for (const TensorType type : {TensorType::F16, TensorType::Q4_K, TensorType::Q8_0}) {
+	for (const TensorType type : {TensorType::F16, TensorType::Q4_K, TensorType::Q6_K}) {
 		const Weights w = weights(type, 65536, 3);
-		checkMultiply(w, 1, false);
-		if (hasIntegerProduct(type)) checkMultiply(w, 1, true);
+		checkMultiply(w, 1);
 	}
 }
 
 TEST_P(ProductTest, ZeroInputGivesZero) {
-	const Weights w = weights(TensorType::Q5_K, 256, 8);
+	const Weights w = weights(TensorType::Q4_K, 256, 8);
 	const Buffer x = upload<float>(std::vector<float>(256, 0.0f));
 	Buffer quantized = download(quantizedActivationBytes(256, 1)), y = download(8 * 4);
 	std::fill_n(reinterpret_cast<float*>(y.mapped()), 8, NAN);
@@ -327,16 +376,16 @@ TEST_P(ProductTest, ZeroInputGivesZero) {
 
 TEST_P(ProductTest, AddsToWhatIsThere) {
 	const Weights w = weights(TensorType::Q4_K, 256, 33);
-	checkMultiply(w, 1, true, true);
-	checkMultiply(w, 10, false, true);
+	checkMultiply(w, 1, Arithmetic::Usual, true);
+	checkMultiply(w, 10, Arithmetic::Usual, true);
 }
 
 TEST_P(ProductTest, MatricesInPiecesGiveWholeResults) {
 	const uint32_t step = kernels.variant.interleave * 2;
 	const Weights w = weights(TensorType::Q6_K, 256, step * 2 + 5, 1, step);
 	EXPECT_EQ(w.matrix.pieces.size(), 3u);
-	checkMultiply(w, 1, true);
-	checkMultiply(w, 9, false);
+	checkMultiply(w, 1);
+	checkMultiply(w, 9);
 }
 
 TEST_P(ProductTest, VectorsMayLieApart) {
@@ -356,11 +405,17 @@ TEST_P(ProductTest, VectorsMayLieApart) {
 // Few tokens go slot by slot, many are grouped by expert; pieces are whole experts, or parts of one.
 TEST_P(ProductTest, TokensGoToTheirExperts) {
 	constexpr uint32_t kExperts = 6, kPlaces = 2, kColumns = 256;
-	const uint32_t rows = kernels.variant.interleave * 2 + 3;
-	struct Case { uint32_t tokens, piece_rows; bool integer, shared_input; };
-	for (const Case& c : {Case{1, UINT32_MAX, true, true}, {3, rows * 2, false, true}, {5, rows, true, false}, {40, UINT32_MAX, true, true},
-	                      {33, rows * 4, false, false}, {9, rows, true, false}}) {
-		const Weights w = weights(TensorType::Q4_K, kColumns, rows, kExperts, c.piece_rows);
+	// Whole-vector loads are for experts that begin with a group of rows.
+	const uint32_t even = kernels.variant.interleave * 2, odd = even + 3;
+	constexpr Arithmetic kUsual = Arithmetic::Usual, kOther = Arithmetic::Other;
+	struct Case { TensorType type; uint32_t tokens, rows, piece_experts; Arithmetic arithmetic; bool shared_input; };
+	for (const Case& c : {Case{TensorType::Q4_K, 1, even, kExperts, kUsual, true}, {TensorType::Q4_K, 5, odd, 1, kUsual, false}, {TensorType::Q4_K, 3, odd, 2, kOther, true},
+	                      {TensorType::F16, 8, even, 2, kUsual, true}, {TensorType::Q4_K, 40, even, kExperts, kUsual, true}, {TensorType::Q4_K, 9, odd, 1, kUsual, false},
+	                      {TensorType::Q4_K, 33, odd, 4, kOther, false}, {TensorType::F16, 12, odd, kExperts, kUsual, true}}) {
+		if (c.arithmetic == kOther && slowToCompile(kernels)) continue;
+		const uint32_t rows = c.rows;
+		const bool integer = isInteger(c.type, c.tokens, c.arithmetic);
+		const Weights w = weights(c.type, kColumns, rows, kExperts, rows * c.piece_experts);
 		std::vector<uint32_t> chosen;
 		for (uint32_t token = 0; token < c.tokens; ++token) {
 			const uint32_t first = random() % (kExperts - 1);   // the last expert is often chosen by nobody
@@ -377,7 +432,7 @@ TEST_P(ProductTest, TokensGoToTheirExperts) {
 		auto commands = CommandBuffer::create(*device);
 		ASSERT_TRUE(commands.ok() && commands->begin().ok());
 		Vectors input{x_buffer};
-		if (c.integer) {
+		if (integer) {
 			quantized = download(quantizedActivationBytes(kColumns, vectors));
 			ASSERT_TRUE(quantizeActivations(kernels, *commands, input, kColumns, vectors, quantized).ok());
 			input = {quantized, 0, true};
@@ -389,12 +444,12 @@ TEST_P(ProductTest, TokensGoToTheirExperts) {
 		ASSERT_TRUE(multiplyExperts(kernels, *commands, w.matrix, routing, input, slots_per_x, {y}).ok());
 		ASSERT_TRUE(commands->submitAndWait().ok());
 
-		const auto used = c.integer ? dequantize(quantized, x, kColumns) : x;
+		const auto used = integer ? dequantize(quantized, x, kColumns) : x;
 		for (uint32_t slot = 0; slot < slots; ++slot)
 			for (uint32_t row = 0; row < rows; ++row)
 				expectProduct(w, uint64_t(chosen[slot]) * rows + row, std::span(used).subspan(uint64_t(slot / slots_per_x) * kColumns, kColumns),
 				              reinterpret_cast<float*>(y.mapped())[uint64_t(slot) * rows + row], "tokens " + std::to_string(c.tokens) + " slot " + std::to_string(slot),
-				              kernels.variant.cooperative && !c.integer && c.tokens > 8);
+				              kernels.variant.cooperative && typeInfo(c.type).quantized && !integer && c.tokens > 8);
 	}
 }
 
@@ -515,6 +570,10 @@ TEST(Variant, SoftwareDevicesGetTheSoftwareOne) {
 	EXPECT_EQ(chooseVariant(info)->name, built ? "gpu-matrix" : "gpu");
 	info.cooperative_shapes = {{16, 16, 16, true, false, true}};   // half-precision sums do not do
 	EXPECT_EQ(chooseVariant(info)->name, "gpu");
+	info.features.integer_dot_product = true;
+	EXPECT_EQ(chooseVariant(info)->name, "gpu") << "not declared to be fast";
+	info.features.integer_dot_accelerated = true;
+	EXPECT_EQ(chooseVariant(info)->name, "gpu-dot");
 	info.features.subgroup_ballot = false;
 	EXPECT_EQ(chooseVariant(info)->name, "gpu-plain");
 	EXPECT_EQ(chooseVariant(info, "fastest").error().code, ErrorCode::kUsage);
