@@ -251,7 +251,7 @@ std::optional<int> parseVkquant(int argc, char** argv, VkquantArguments& argumen
 	          "vkquant model-f16.gguf Q6_K --device 0 --verify --json",
 	          "vkquant model-f16.gguf --target-size 3.2GiB --calibration text.txt --recipe-out mix.txt",
 	          "vkquant model-f16.gguf --fit 8GiB --ctx 8192 --kv q8_0"});
-	app.add_option("INPUT [OUTPUT] TYPE", texts.words, "the model, where to write (a file, or a folder), and one or more types (none with a budget or a whole recipe)")->required();
+	app.add_option("INPUT", texts.words, "INPUT [OUTPUT] TYPE ...: the model, where to write (a file, or a folder), and one or more types (none with a budget or a whole recipe)")->required();
 	app.add_flag("--force", arguments.job.force, "overwrite existing outputs");
 	app.add_option("--search", texts.search, "reference: llama-quantize's bytes; best: search further, less error at the same size")
 		->check(CLI::IsMember({"reference", "best"}))->capture_default_str();
