@@ -68,6 +68,8 @@ public:
 	Line read(bool goes_on = false) {
 		std::strcpy(prompt_, goes_on ? "... " : ">>> ");
 		interrupted_ = false;
+		// el_gets() shows the prompt and prepares the terminal after it: a key that comes between would act as in the mode before.
+		el_set(editor_, EL_PREP_TERM, 1);
 		int count = 0;
 		const char* line = el_gets(editor_, &count);
 		if (interrupted_) {
