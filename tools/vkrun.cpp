@@ -161,7 +161,10 @@ int vkrun(int argc, char** argv) {
 	std::vector<Token> prompt_tokens;
 	auto answer = raw ? complete(*session, *tokenizer, *sampler, arguments, **prompt, options, show, prompt_tokens)
 	                  : chat->ask(*session, *sampler, **prompt, options, show, [] { return interrupted(); });
-	if (!arguments.json && (answer || raw)) fmt::print("\n");
+	if (!arguments.json && (answer || raw)) {
+		fmt::print("\n");
+		std::fflush(stdout);   // before what follows on the other stream
+	}
 	if (!answer) return failed(answer.error());
 	if (arguments.json) printJson(answerJson(*answer, *session, *settings, raw ? &prompt_tokens : nullptr));
 	else if (!arguments.quiet) printTimes(*session);
