@@ -1,7 +1,10 @@
 #include "quantize/host_encoder.h"
 
+#include "core/text.h"
 #include "quant/codec.h"
 #include "quantize/parallel.h"
+
+#include <fmt/format.h>
 
 #include <atomic>
 #include <cstring>
@@ -53,6 +56,11 @@ bool rowsAreFinite(const RowBlock& source, unsigned threads) {
 		if (!finiteElements(source.type, source.bytes + first * row_bytes, rows * source.row_elements)) finite = false;
 	});
 	return finite;
+}
+
+Error notFiniteError(const ModelSource& source, const TensorInfo& info) {
+	return fail(ErrorCode::kInvalidData, fmt::format("{}: tensor {} holds weights that are NaN or infinite", source.name(), quote(info.name)),
+	            "the source is damaged; get it again, or convert it again");
 }
 
 bool encodeRowsOnHost(const RowBlock& source, TensorType to, const float* importance, Search search, unsigned threads, std::byte* out) {

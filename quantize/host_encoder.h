@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/result.h"
+#include "ggufio/model_source.h"
 #include "quant/distortion.h"
 #include "quant/format.h"
 #include "quant/search.h"
@@ -23,6 +24,9 @@ bool encodeRowsOnHost(const RowBlock& source, TensorType to, const float* import
 
 /// Whether every value of an F32, F16 or BF16 block is finite; other types are looked at by their scales.
 bool rowsAreFinite(const RowBlock& source, unsigned threads);
+
+/// What is said of a tensor of which that is false.
+Error notFiniteError(const ModelSource& source, const TensorInfo& info);
 
 /// Rows as floats.
 void decodeRowsOnHost(const RowBlock& source, unsigned threads, float* out);

@@ -1,14 +1,11 @@
 #include "quantize/mix.h"
 
 #include "core/bytes.h"
-#include "core/text.h"
 #include "quant/codec.h"
 #include "quant/distortion.h"
 #include "quantize/host_encoder.h"
 #include "quantize/parallel.h"
 #include "quantize/slab.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
@@ -36,11 +33,6 @@ std::vector<TensorType> suitedTypes(const TensorInfo& info, bool requantize) {
 
 /// Weights that are rounded at once when a whole tensor is.
 constexpr uint64_t kRoundedAtOnce = 4 << 20;
-
-Error notFinite(const ModelSource& source, const TensorInfo& info) {
-	return fail(ErrorCode::kInvalidData, fmt::format("{}: tensor {} holds weights that are NaN or infinite", source.name(), quote(info.name)),
-	            "the source is damaged; get it again, or convert it again");
-}
 
 const std::vector<float>* importanceOf(const TensorInfo& tensor, const Imatrix* imatrix) {
 	if (!imatrix) return nullptr;
@@ -98,7 +90,7 @@ Result<double> sampledError(const ModelSource& source, const MixTensor& tensor, 
 	Distortion distortion;
 	for (const uint64_t row : rows) {
 		VKQ_CHECK(source.readRows(tensor.source, row, 1, stored.data()));
-		if (!rowsAreFinite({info.type, stored.data(), 1, columns}, 1)) return notFinite(source, info);
+		if (!rowsAreFinite({info.type, stored.data(), 1, columns}, 1)) return notFiniteError(source, info);
 		decodeRow(info.type, stored.data(), columns, original.data());
 		const float* importance = tensor.importance ? tensor.importance->data() + row / info.ne[1] * columns : nullptr;
 		encodeRow(type, original.data(), columns, importance, encoded.data(), search);
@@ -144,7 +136,7 @@ Result<std::vector<std::byte>> roundedTensor(const ModelSource& source, const Mi
 		encoded.resize(*typeBytes(type, info.ne[0]) * slab.rows);
 		decoded.resize(slab.rows * info.ne[0]);
 		const float* importance = tensor.importance ? tensor.importance->data() + row / info.ne[1] * info.ne[0] : nullptr;
-		if (!encodeRowsOnHost(block, type, importance, search, threads, encoded.data())) return notFinite(source, info);
+		if (!encodeRowsOnHost(block, type, importance, search, threads, encoded.data())) return notFiniteError(source, info);
 		decodeRowsOnHost({type, encoded.data(), slab.rows, info.ne[0]}, threads, decoded.data());
 		const auto* floats = reinterpret_cast<const std::byte*>(decoded.data());
 		encodeRowsOnHost({TensorType::F32, floats, slab.rows, info.ne[0]}, info.type, nullptr, Search::kReference, threads, rows);

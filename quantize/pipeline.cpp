@@ -125,11 +125,6 @@ private:
 		return error;
 	}
 
-	Error notFinite(const TensorInfo& info) const {
-		return fail(ErrorCode::kInvalidData, fmt::format("{}: tensor {} holds weights that are NaN or infinite", source_.name(), quote(info.name)),
-		            "the source is damaged; get it again, or convert it again");
-	}
-
 	Result<void> runTensor(TensorWork& tensor) {
 		const TensorInfo& info = source_.tensors()[tensor.source];
 		for (uint64_t row = 0; row < info.rows();) {
@@ -218,7 +213,7 @@ private:
 	}
 
 	Result<void> copyRows(Encoding& encoding, const TensorInfo& info, const Slab& slab, const RowBlock& rows) {
-		if (!rowsAreFinite(rows, threads_)) return notFinite(info);
+		if (!rowsAreFinite(rows, threads_)) return notFiniteError(source_, info);
 		report_.copied_weights += slab.rows * info.ne[0];
 		return write(encoding, info, slab, {rows.bytes, slab.rows * info.rowBytes()});
 	}
@@ -227,7 +222,7 @@ private:
 		host_bytes_.resize(*typeBytes(encoding.to, info.ne[0]) * slab.rows);
 		const float* importance = importanceOf(encoding, info, slab);
 		const auto start = Clock::now();
-		if (!encodeRowsOnHost(rows, encoding.to, importance, encoding.search, threads_, host_bytes_.data())) return notFinite(info);
+		if (!encodeRowsOnHost(rows, encoding.to, importance, encoding.search, threads_, host_bytes_.data())) return notFiniteError(source_, info);
 		encode_seconds_ += secondsSince(start);
 		if (!scalesAreFinite(encoding.to, host_bytes_.data(), slab.rows * info.ne[0])) return scaleOverflow(info, encoding.to);
 		report_.host_weights += slab.rows * info.ne[0];

@@ -3,6 +3,7 @@
 #include "arch/model.h"
 #include "core/text.h"
 #include "quant/codec.h"
+#include "quant/name_pattern.h"
 
 #include <fmt/format.h>
 
@@ -187,6 +188,16 @@ std::filesystem::path defaultOutput(const std::filesystem::path& input, std::str
 			break;
 		}
 	return base.parent_path() / fmt::format("{}-{}.gguf", name, type);
+}
+
+Result<std::vector<bool>> namedByOverrides(const QuantizePlan& plan, const MixtureOptions& mixture) {
+	std::vector<bool> named(plan.layout.tensors.size());
+	for (const MixtureOptions::Override& override : mixture.overrides) {
+		VKQ_TRY(const NamePattern pattern, NamePattern::compile(override.pattern));
+		for (size_t j = 0; j < named.size(); ++j)
+			if (!named[j]) named[j] = pattern.foundIn(plan.layout.tensors[j].name);
+	}
+	return named;
 }
 
 }  // namespace vkq

@@ -60,4 +60,7 @@ Result<QuantizePlan> planQuantization(const ModelSource& source, const QuantizeO
 /// NAME-TYPE.gguf beside the input; a trailing -f16, -bf16 or -f32 of the input's name is dropped first.
 std::filesystem::path defaultOutput(const std::filesystem::path& input, std::string_view type);
 
+/// Of each tensor of the plan's layout, whether one of the overrides names it.
+Result<std::vector<bool>> namedByOverrides(const QuantizePlan& plan, const MixtureOptions& mixture);
+
 }  // namespace vkq

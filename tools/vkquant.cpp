@@ -4,7 +4,6 @@
 #include "core/units.h"
 #include "ggufio/model_source.h"
 #include "ggufio/modelfile.h"
-#include "quant/name_pattern.h"
 #include "quantize/job.h"
 #include "quantize/recipe.h"
 #include "tools/common.h"
@@ -60,15 +59,11 @@ Result<void> nameRecipe(const ModelSource& source, JobLevel& level) {
 	QuantizeOptions& options = level.options;
 	options.mixture.target = *findFileType("Q8_0");
 	VKQ_TRY(const QuantizePlan plan, planQuantization(source, options));
-	std::vector<NamePattern> patterns;
-	for (const MixtureOptions::Override& line : options.mixture.overrides) {
-		VKQ_TRY(NamePattern pattern, NamePattern::compile(line.pattern));
-		patterns.push_back(std::move(pattern));
-	}
+	VKQ_TRY(const std::vector<bool> named, namedByOverrides(plan, options.mixture));
 	for (size_t j = 0; j < plan.jobs.size(); ++j) {
 		const TensorInfo& tensor = plan.layout.tensors[j];
 		if (!canQuantize({tensor.name, tensor.dimensions, tensor.ne, plan.jobs[j].from})) continue;
-		if (std::none_of(patterns.begin(), patterns.end(), [&](const NamePattern& pattern) { return pattern.foundIn(tensor.name); }))
+		if (!named[j])
 			return fail(ErrorCode::kUsage, fmt::format("the recipe says nothing of {}", quote(tensor.name)), "give a TYPE for tensors that it does not name");
 	}
 	VKQ_TRY(options.mixture.target, nearestFileType(source, plan, options));

@@ -3,7 +3,6 @@
 #include "core/text.h"
 #include "core/units.h"
 #include "quant/metadata_keys.h"
-#include "quant/name_pattern.h"
 #include "quantize/recipe.h"
 #include "tools/progress_bar.h"
 #include "tools/vkquant_calibration.h"
@@ -31,16 +30,12 @@ QuantizeOptions plainOptions(const QuantizeOptions& options) {
 
 /// Tensors whose type is the user's word.
 Result<std::vector<bool>> pinnedJobs(const QuantizePlan& plan, const MixtureOptions& mixture) {
-	std::vector<NamePattern> patterns;
-	for (const MixtureOptions::Override& override : mixture.overrides) {
-		VKQ_TRY(NamePattern pattern, NamePattern::compile(override.pattern));
-		patterns.push_back(std::move(pattern));
-	}
-	std::vector<bool> pinned;
-	for (const TensorInfo& tensor : plan.layout.tensors) {
+	VKQ_TRY(std::vector<bool> pinned, namedByOverrides(plan, mixture));
+	for (size_t j = 0; j < pinned.size(); ++j) {
+		const TensorInfo& tensor = plan.layout.tensors[j];
 		const bool output = tensor.name == "output.weight" && (mixture.output_type || mixture.leave_output_tensor);
 		const bool embedding = tensor.name.ends_with("token_embd.weight") && mixture.embedding_type;
-		pinned.push_back(output || embedding || std::any_of(patterns.begin(), patterns.end(), [&](const NamePattern& pattern) { return pattern.foundIn(tensor.name); }));
+		pinned[j] = pinned[j] || output || embedding;
 	}
 	return pinned;
 }
