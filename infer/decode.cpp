@@ -49,27 +49,14 @@ public:
 
 		const bool slides = h_.slides(index);
 		const auto keys = cachePieces(What::KCache, index, step_.cache.k_type), values = cachePieces(What::VCache, index, step_.cache.v_type);
-		RotateHeads heads{.role = HeadRole::Query, .step_input = scratch(ScratchId::StepInput), .values = query, .stride = stride_q, .head_dim = h_.head_dim,
-		                  .heads = h_.n_head, .tokens = tokens_, .bias = layer.q_bias, .norm = layer.attn_q_norm, .norm_eps = h_.norm_eps,
-		                  .rotation = scratch(ScratchId::Rotation), .rotation_offset = slides ? tokens_ * h_.rope_dims / 2 : 0, .rope_dims = h_.rope_dims,
-		                  .half_split = h_.rope_style == RopeStyle::HalfSplit, .scale = h_.attention_scale, .hadamard = step_.cache.hadamard_k};
-		VKQ_CHECK(recordRotateHeads(device_, commands_, heads));
-		heads.role = HeadRole::Key;
-		heads.values = key;
-		heads.stride = stride_kv;
-		heads.offset = h_.fused_qkv ? h_.n_embd_q() : 0;
-		heads.bias = layer.k_bias;
-		heads.norm = layer.attn_k_norm;
-		heads.scale = 1.0f;
-		VKQ_CHECK(append(heads, keys));
-		heads.role = HeadRole::Value;
-		heads.values = value;
-		heads.offset = h_.fused_qkv ? h_.n_embd_q() + h_.n_embd_kv() : 0;
-		heads.bias = layer.v_bias;
-		heads.norm = {};
-		heads.rotation = {};
-		heads.hadamard = step_.cache.hadamard_v;
-		VKQ_CHECK(append(heads, values));
+		VKQ_CHECK(recordRotateHeads(device_, commands_, {
+			.step_input = scratch(ScratchId::StepInput),
+			.query = {query, stride_q, 0, layer.q_bias, layer.attn_q_norm, step_.cache.hadamard_k},
+			.key = {key, stride_kv, h_.fused_qkv ? h_.n_embd_q() : 0, layer.k_bias, layer.attn_k_norm, step_.cache.hadamard_k},
+			.value = {value, stride_kv, h_.fused_qkv ? h_.n_embd_q() + h_.n_embd_kv() : 0, layer.v_bias, {}, step_.cache.hadamard_v},
+			.keys = keys, .values = values, .query_heads = h_.n_head, .head_dim = h_.head_dim, .tokens = tokens_, .norm_eps = h_.norm_eps,
+			.rotation = scratch(ScratchId::Rotation), .rotation_offset = slides ? tokens_ * h_.rope_dims / 2 : 0, .rope_dims = h_.rope_dims,
+			.half_split = h_.rope_style == RopeStyle::HalfSplit, .query_scale = h_.attention_scale}));
 		commands_.barrier();
 
 		const vk::BufferView mixed = scratch(ScratchId::AttentionOut);
@@ -236,14 +223,6 @@ private:
 			const Product& product = wanted.begin()[i];
 			return multiply(kernels_, commands_, *product.matrix, input, count, {product.y}, product.accumulate);
 		});
-	}
-
-	Result<void> append(RotateHeads heads, const std::vector<CachePiece>& pieces) {
-		for (const CachePiece& piece : pieces) {
-			heads.cache = piece;
-			VKQ_CHECK(recordRotateHeads(device_, commands_, heads));
-		}
-		return {};
 	}
 
 	std::vector<CachePiece> cachePieces(What what, uint32_t layer, TensorType type) const {

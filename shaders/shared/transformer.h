@@ -4,7 +4,7 @@
 #define VKQ_SHADERS_TRANSFORMER_H
 #include "interface.h"
 
-// What rotate_heads makes of a head.
+// Whose heads rotate_heads has.
 #define VKQ_ROLE_QUERY 0
 #define VKQ_ROLE_KEY 1
 #define VKQ_ROLE_VALUE 2
@@ -24,17 +24,19 @@ struct NormPush {
 VKQ_PUSH_SIZE(NormPush, 12);
 
 struct RotateHeadsPush {
-	uint stride, offset;              // of a token's values, and where the first head lies in them
-	uint first_head;                  // of the cache's piece
+	uint query_heads, key_heads;      // of the dispatch; the rest are values
+	uint query_stride, key_stride, value_stride;   // from one token's projection to the next
+	uint query_offset, key_offset, value_offset;   // where head 0 lies in them
+	uint key_first_head, value_first_head;         // of the caches' pieces
 	uint pairs;                       // rotated ones; 0: none
 	uint half_split;                  // 1: pairs (i, i + pairs), 0: (2i, 2i + 1)
 	uint rotation_offset;             // of the table, in pairs of floats
-	float scale;                      // what the result is multiplied by
+	float query_scale;                // what queries are multiplied by
 	float eps;
 	uint cells;                       // of a head in the cache: position % cells is a token's
-	uint high_word, scale_word;       // where the cache's planes 1 and 2 start
+	uint key_high_word, key_scale_word, value_high_word, value_scale_word;   // where the caches' planes 1 and 2 start
 };
-VKQ_PUSH_SIZE(RotateHeadsPush, 44);
+VKQ_PUSH_SIZE(RotateHeadsPush, 80);
 
 struct AttentionPush {
 	uint query_stride, output_stride; // from one token to the next

@@ -59,17 +59,9 @@ struct AttentionTest : KernelTest {
 			const uint32_t count = std::min(32u, total - first);
 			const shader::StepInput fill{first, count, 0, 0};
 			std::memcpy(fill_step.mapped(), &fill, sizeof fill);
-			run([&](vk::CommandBuffer& commands) -> Result<void> {
-				RotateHeads work{.role = HeadRole::Key, .step_input = fill_step, .stride = kv_width, .offset = first * kv_width, .head_dim = s.head_dim, .tokens = count};
-				work.values = keys;
-				for (const CachePiece& piece : key_pieces) {
-					work.cache = piece;
-					VKQ_CHECK(recordRotateHeads(*device, commands, work));
-				}
-				work.role = HeadRole::Value;
-				work.values = values;
-				work.cache = value_pieces[0];
-				return recordRotateHeads(*device, commands, work);
+			run([&](vk::CommandBuffer& commands) {
+				return recordRotateHeads(*device, commands, {.step_input = fill_step, .key = {keys, kv_width, first * kv_width}, .value = {values, kv_width, first * kv_width},
+				                                             .keys = key_pieces, .values = value_pieces, .head_dim = s.head_dim, .tokens = count});
 			});
 		}
 		const shader::StepInput input{s.past, s.tokens, 0, 0};
