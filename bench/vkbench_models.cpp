@@ -6,6 +6,7 @@
 #include "bench/vkbench.h"
 
 #include "infer/session.h"
+#include "vk/software_threads.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -138,6 +139,7 @@ Result<void> run(const Options& options) {
 	std::vector<Row> rows;
 	for (const std::string& path : options.models) {
 		VKQ_TRY(auto source, openModelSource(path));
+		vk::chooseSoftwareThreads(source->storedBytes());   // as vkrun does
 		for (const std::string& cache : options.cache_types) {
 			const auto type = typeFromName(cache);
 			if (!type) return fail(ErrorCode::kUsage, fmt::format("'{}' is no type", cache));

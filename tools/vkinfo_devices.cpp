@@ -22,7 +22,6 @@ struct Feature {
 };
 
 constexpr Feature kFeatures[] = {
-	{"push descriptors", &vk::DeviceFeatures::push_descriptors},
 	{"8-bit storage", &vk::DeviceFeatures::storage8},
 	{"16-bit storage", &vk::DeviceFeatures::storage16},
 	{"8-bit integers", &vk::DeviceFeatures::int8},

@@ -7,6 +7,7 @@
 #include "tools/progress_bar.h"
 #include "tools/vkrun_chat.h"
 #include "tools/vkrun_settings.h"
+#include "vk/software_threads.h"
 
 #include <fmt/format.h>
 
@@ -130,6 +131,7 @@ int vkrun(int argc, char** argv) {
 		return kDone;
 	}
 
+	vk::chooseSoftwareThreads((*source)->storedBytes());
 	catchInterrupts();
 	auto session = [&] {
 		ProgressBar bar(arguments.quiet || arguments.json);

@@ -10,6 +10,7 @@ namespace vkq::vk {
 Result<CommandBuffer> CommandBuffer::create(Device& device, uint32_t timestamps) {
 	CommandBuffer buffer;
 	buffer.device_ = &device;
+	buffer.sets_ = DescriptorSets(device.handle());
 	VkCommandPoolCreateInfo pool{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
 	pool.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT;
 	pool.queueFamilyIndex = device.info().compute_family;
@@ -39,6 +40,8 @@ CommandBuffer& CommandBuffer::operator=(CommandBuffer&& other) noexcept {
 	std::swap(commands_, other.commands_);
 	std::swap(fence_, other.fence_);
 	std::swap(queries_, other.queries_);
+	std::swap(sets_, other.sets_);
+	std::swap(failure_, other.failure_);
 	std::swap(query_capacity_, other.query_capacity_);
 	std::swap(query_count_, other.query_count_);
 	std::swap(recording_, other.recording_);
@@ -61,6 +64,8 @@ Result<void> CommandBuffer::begin() {
 	VKQ_VK_TRY(vkBeginCommandBuffer(commands_, &info));
 	recording_ = true;
 	query_count_ = 0;
+	sets_.reuse();
+	failure_.reset();
 	if (queries_) vkCmdResetQueryPool(commands_, queries_, 0, query_capacity_);
 	return {};
 }
@@ -71,20 +76,13 @@ void CommandBuffer::dispatch(const Pipeline& pipeline, std::span<const BufferVie
 	assert(groups.x <= limit[0] && groups.y <= limit[1] && groups.z <= limit[2]);
 	if (groups.x == 0 || groups.y == 0 || groups.z == 0) return;
 
-	constexpr size_t kMaxBindings = 16;
-	assert(buffers.size() <= kMaxBindings);
-	VkDescriptorBufferInfo infos[kMaxBindings];
-	VkWriteDescriptorSet writes[kMaxBindings];
-	for (uint32_t i = 0; i < buffers.size(); ++i) {
-		infos[i] = {buffers[i].buffer, buffers[i].offset, buffers[i].bytes};
-		writes[i] = {VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
-		writes[i].dstBinding = i;
-		writes[i].descriptorCount = 1;
-		writes[i].descriptorType = pipeline.bindings[i];
-		writes[i].pBufferInfo = &infos[i];
+	auto set = sets_.write(pipeline, buffers);
+	if (!set) {
+		failure_ = std::move(set).error();
+		return;
 	}
 	vkCmdBindPipeline(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.handle);
-	device_->cmdPushDescriptorSet(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.layout, 0, uint32_t(buffers.size()), writes);
+	vkCmdBindDescriptorSets(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.layout, 0, 1, &set.value(), 0, nullptr);
 	if (push_bytes) vkCmdPushConstants(commands_, pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, uint32_t(push_bytes), push);
 	vkCmdDispatch(commands_, groups.x, groups.y, groups.z);
 }
@@ -125,6 +123,7 @@ Result<void> CommandBuffer::submit() {
 		recording_ = false;
 		VKQ_VK_TRY(vkEndCommandBuffer(commands_));
 	}
+	if (failure_) return *failure_;
 	VKQ_VK_TRY(vkResetFences(device_->handle(), 1, &fence_));
 	VKQ_CHECK(device_->submit(commands_, fence_));
 	in_flight_ = true;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/result.h"
+#include "vk/descriptor_sets.h"
 #include "vk/device.h"
 #include "vk/memory.h"
 
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,7 @@ public:
 	Result<void> begin();
 
 	/// Binds `buffers` to 0, 1, 2, ... and runs. `push` must have the shader's size; group counts must be within the device's limits (asserted).
+	/// Where the device has no memory left to describe the buffers, submit() says so.
 	void dispatch(const Pipeline& pipeline, std::span<const BufferView> buffers, const void* push, size_t push_bytes, Groups groups);
 	template <class Push>
 	void dispatch(const Pipeline& pipeline, std::initializer_list<BufferView> buffers, const Push& push, Groups groups) {
@@ -62,6 +65,8 @@ private:
 	VkCommandBuffer commands_ = VK_NULL_HANDLE;
 	VkFence fence_ = VK_NULL_HANDLE;
 	VkQueryPool queries_ = VK_NULL_HANDLE;
+	DescriptorSets sets_;
+	std::optional<Error> failure_;   // of the recording
 	uint32_t query_capacity_ = 0, query_count_ = 0;
 	bool recording_ = false, in_flight_ = false;
 };

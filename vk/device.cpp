@@ -54,7 +54,7 @@ Result<std::unique_ptr<Device>> Device::create(std::shared_ptr<Instance> instanc
 	chain(features, v11);
 	chain(features, v12);
 
-	std::vector<const char*> extensions{VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME};
+	std::vector<const char*> extensions;
 	if (has.subgroup_size_control) {
 		extensions.push_back(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
 		chain(features, size_control);
@@ -87,7 +87,6 @@ Result<std::unique_ptr<Device>> Device::create(std::shared_ptr<Instance> instanc
 	VKQ_VK_TRY(vkCreateDevice(info.physical, &create, nullptr, &device->device_));
 	vkGetDeviceQueue(device->device_, info.compute_family, 0, &device->queue_);
 
-	device->cmdPushDescriptorSet = reinterpret_cast<PFN_vkCmdPushDescriptorSetKHR>(vkGetDeviceProcAddr(device->device_, "vkCmdPushDescriptorSetKHR"));
 	if (has.external_host_memory)
 		device->getMemoryHostPointerProperties =
 			reinterpret_cast<PFN_vkGetMemoryHostPointerPropertiesEXT>(vkGetDeviceProcAddr(device->device_, "vkGetMemoryHostPointerPropertiesEXT"));

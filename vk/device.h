@@ -56,7 +56,6 @@ public:
 	Result<void> checkAllocationFault();
 
 	// Extension entry points, null where the extension is not enabled.
-	PFN_vkCmdPushDescriptorSetKHR cmdPushDescriptorSet = nullptr;
 	PFN_vkGetMemoryHostPointerPropertiesEXT getMemoryHostPointerProperties = nullptr;
 
 private:

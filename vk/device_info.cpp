@@ -159,7 +159,6 @@ DeviceInfo inspect(VkInstance instance, VkPhysicalDevice physical, uint32_t inde
 
 	std::copy_n(id.deviceUUID, 16, device.uuid.begin());
 	device.driver = fmt::format("{} {}", driver.driverName, driver.driverInfo);
-	features.push_descriptors = has(VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
 	features.storage8 = v12.storageBuffer8BitAccess;
 	features.storage16 = v11.storageBuffer16BitAccess;
 	features.int8 = v12.shaderInt8;
@@ -195,7 +194,6 @@ DeviceInfo inspect(VkInstance instance, VkPhysicalDevice physical, uint32_t inde
 	const auto require = [&](bool present, const char* what) {
 		if (!present) device.rejections.push_back(fmt::format("it lacks {}", what));
 	};
-	require(features.push_descriptors, VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
 	require(features.storage8, "8-bit storage buffers");
 	require(features.storage16, "16-bit storage buffers");
 	require(features.int8, "8-bit integers in shaders");

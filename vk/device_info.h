@@ -35,7 +35,7 @@ struct CooperativeMatrixShape {
 
 struct DeviceFeatures {
 	// Required: a device without one of these is rejected with the reason.
-	bool push_descriptors = false, storage8 = false, storage16 = false, int8 = false, int16 = false, scalar_layout = false;
+	bool storage8 = false, storage16 = false, int8 = false, int16 = false, scalar_layout = false;
 	// Used when present.
 	bool float16 = false;                // float16 arithmetic
 	bool float64 = false;

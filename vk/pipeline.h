@@ -1,7 +1,7 @@
 // Compute pipelines: a compiled shader with its specialization constants.
 //
 // Bindings and push-constant size are read from the SPIR-V (vk/spirv.h), so they cannot drift from the shader. All buffers
-// are in set 0, bound by push descriptors. Workgroup sizes are specialization constants 0, 1, 2 by convention of shaders/.
+// are in set 0. Workgroup sizes are specialization constants 0, 1, 2 by convention of shaders/.
 #pragma once
 
 #include "shaders/shader_id.h"
@@ -24,7 +24,7 @@ struct PipelineSpec {
 struct Pipeline {
 	VkPipeline handle = VK_NULL_HANDLE;
 	VkPipelineLayout layout = VK_NULL_HANDLE;
-	VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
+	VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;   // shared by all pipelines with the same bindings
 	VkShaderModule module = VK_NULL_HANDLE;
 	std::vector<VkDescriptorType> bindings;   // by binding number; storage or uniform buffer
 	uint32_t push_bytes = 0;

@@ -25,29 +25,27 @@ std::vector<char> readAll(const std::filesystem::path& path) {
 void destroy(VkDevice device, const Pipeline& pipeline) {
 	vkDestroyPipeline(device, pipeline.handle, nullptr);
 	vkDestroyPipelineLayout(device, pipeline.layout, nullptr);
-	vkDestroyDescriptorSetLayout(device, pipeline.set_layout, nullptr);
 	vkDestroyShaderModule(device, pipeline.module, nullptr);
 }
 
-Result<void> build(VkDevice device, VkPipelineCache cache, const ShaderCode& code, const PipelineSpec& spec, bool size_control, Pipeline& pipeline) {
-	VKQ_TRY(const ShaderInterface interface, reflect(code.words));
-	pipeline.bindings = interface.bindings;
-	pipeline.push_bytes = interface.push_bytes;
-
+Result<VkDescriptorSetLayout> makeSetLayout(VkDevice device, const std::vector<VkDescriptorType>& types) {
 	std::vector<VkDescriptorSetLayoutBinding> bindings;
-	for (uint32_t i = 0; i < interface.bindings.size(); ++i)
-		bindings.push_back({i, interface.bindings[i], 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr});
-	VkDescriptorSetLayoutCreateInfo set{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO};
-	set.flags = VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR;
-	set.bindingCount = uint32_t(bindings.size());
-	set.pBindings = bindings.data();
-	VKQ_VK_TRY(vkCreateDescriptorSetLayout(device, &set, nullptr, &pipeline.set_layout));
+	for (uint32_t i = 0; i < types.size(); ++i) bindings.push_back({i, types[i], 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr});
+	VkDescriptorSetLayoutCreateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO};
+	info.bindingCount = uint32_t(bindings.size());
+	info.pBindings = bindings.data();
+	VkDescriptorSetLayout layout = VK_NULL_HANDLE;
+	VKQ_VK_TRY(vkCreateDescriptorSetLayout(device, &info, nullptr, &layout));
+	return layout;
+}
 
-	const VkPushConstantRange push{VK_SHADER_STAGE_COMPUTE_BIT, 0, interface.push_bytes};
+/// `pipeline` comes with its bindings, the layout of its set and the size of its push constants.
+Result<void> build(VkDevice device, VkPipelineCache cache, const ShaderCode& code, const PipelineSpec& spec, bool size_control, Pipeline& pipeline) {
+	const VkPushConstantRange push{VK_SHADER_STAGE_COMPUTE_BIT, 0, pipeline.push_bytes};
 	VkPipelineLayoutCreateInfo layout{VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO};
 	layout.setLayoutCount = 1;
 	layout.pSetLayouts = &pipeline.set_layout;
-	layout.pushConstantRangeCount = interface.push_bytes ? 1 : 0;
+	layout.pushConstantRangeCount = pipeline.push_bytes ? 1 : 0;
 	layout.pPushConstantRanges = &push;
 	VKQ_VK_TRY(vkCreatePipelineLayout(device, &layout, nullptr, &pipeline.layout));
 
@@ -101,6 +99,7 @@ Result<std::unique_ptr<PipelineCache>> PipelineCache::create(VkDevice device, co
 PipelineCache::~PipelineCache() {
 	save();
 	for (const auto& entry : entries_) destroy(device_, entry->pipeline);
+	for (const auto& [bindings, layout] : set_layouts_) vkDestroyDescriptorSetLayout(device_, layout, nullptr);
 	if (cache_) vkDestroyPipelineCache(device_, cache_, nullptr);
 }
 
@@ -111,8 +110,13 @@ Result<const Pipeline*> PipelineCache::get(const PipelineSpec& spec) {
 	const ShaderCode& code = shaderCode(spec.shader);
 	if (code.words.empty())
 		return fail(ErrorCode::kUnsupported, fmt::format("the shader {} was left out of this build", code.name), "build with a newer glslang");
+	VKQ_TRY(ShaderInterface interface, reflect(code.words));
+	VKQ_TRY(const VkDescriptorSetLayout set_layout, setLayout(interface.bindings));
 	auto entry = std::make_unique<Entry>();
 	entry->spec = spec;
+	entry->pipeline.set_layout = set_layout;
+	entry->pipeline.push_bytes = interface.push_bytes;
+	entry->pipeline.bindings = std::move(interface.bindings);
 	if (auto built = build(device_, cache_, code, spec, features_.subgroup_size_control, entry->pipeline); !built) {
 		destroy(device_, entry->pipeline);
 		Error error = std::move(built).error();
@@ -121,6 +125,12 @@ Result<const Pipeline*> PipelineCache::get(const PipelineSpec& spec) {
 	}
 	entries_.push_back(std::move(entry));
 	return static_cast<const Pipeline*>(&entries_.back()->pipeline);
+}
+
+Result<VkDescriptorSetLayout> PipelineCache::setLayout(const std::vector<VkDescriptorType>& bindings) {
+	if (const auto known = set_layouts_.find(bindings); known != set_layouts_.end()) return known->second;
+	VKQ_TRY(const VkDescriptorSetLayout layout, makeSetLayout(device_, bindings));
+	return set_layouts_.emplace(bindings, layout).first->second;
 }
 
 void PipelineCache::save() {

@@ -26,6 +26,8 @@ public:
 private:
 	PipelineCache() = default;
 	void save();
+	/// Shaders with the same kinds of buffers share one: so a command buffer's descriptor sets serve all of them.
+	Result<VkDescriptorSetLayout> setLayout(const std::vector<VkDescriptorType>& bindings);
 
 	struct Entry {
 		PipelineSpec spec;
@@ -39,6 +41,7 @@ private:
 	size_t loaded_bytes_ = 0;
 	std::mutex mutex_;
 	std::vector<std::unique_ptr<Entry>> entries_;
+	std::map<std::vector<VkDescriptorType>, VkDescriptorSetLayout> set_layouts_;
 };
 
 }  // namespace vkq::vk

@@ -4,11 +4,13 @@
 #include "vk/device.h"
 #include "vk/env.h"
 #include "vk/memory.h"
+#include "vk/software_threads.h"
 
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 
@@ -118,6 +120,36 @@ TEST_F(DeviceTest, SubmitsARecordingAgain) {
 		ASSERT_TRUE(commands->submitAndWait().ok());
 		EXPECT_EQ(int(target->mapped()[63]), round);
 	}
+}
+
+TEST_F(DeviceTest, NamesOtherBuffersWhenRecordedAnew) {
+	constexpr uint32_t kDispatches = 70, kWords = 4;   // more dispatches than a pool has descriptor sets
+	auto pipeline = device->pipeline({.shader = ShaderId::copy_words, .constants = {64}});
+	auto commands = CommandBuffer::create(*device);
+	ASSERT_TRUE(pipeline.ok() && commands.ok());
+	for (const uint32_t first : {100u, 200u}) {
+		std::vector<Buffer> sources;   // gone before the next round: their handles may be given out again
+		auto target = Buffer::create(*device, kDispatches * 256, MemoryUse::Download);
+		ASSERT_TRUE(target.ok());
+		ASSERT_TRUE(commands->begin().ok());
+		for (uint32_t i = 0; i < kDispatches; ++i) {
+			auto source = Buffer::create(*device, kWords * 4, MemoryUse::Upload);
+			ASSERT_TRUE(source.ok());
+			reinterpret_cast<uint32_t*>(source->mapped())[3] = first + i;
+			sources.push_back(std::move(source).value());
+			commands->dispatch(**pipeline, {sources.back(), BufferView(*target, i * 256, kWords * 4)}, shader::CopyWordsPush{kWords / 4}, {1});
+		}
+		ASSERT_TRUE(commands->submitAndWait().ok());
+		for (uint32_t i = 0; i < kDispatches; ++i) EXPECT_EQ(reinterpret_cast<const uint32_t*>(target->mapped() + i * 256)[3], first + i);
+	}
+}
+
+TEST(SoftwareThreads, SmallModelsStayOnTheCallingThread) {
+	if (std::getenv("LP_NUM_THREADS")) GTEST_SKIP() << "LP_NUM_THREADS is set: it stands";
+	chooseSoftwareThreads(3 << 20);
+	EXPECT_STREQ(std::getenv("LP_NUM_THREADS"), "0");
+	chooseSoftwareThreads(uint64_t(400) << 20);
+	EXPECT_EQ(std::getenv("LP_NUM_THREADS"), nullptr);
 }
 
 TEST_F(DeviceTest, CountsWhatItHoldsPerHeap) {
