@@ -65,9 +65,12 @@ VKQ_SIMD_CLONES void searchBestKAffine(const float* x_in, const float* importanc
 		Floats best = zero - FLT_MAX;
 		for (int step = 0; step < kBestKAffineStarts + 1; ++step) {
 			const bool again = step == kBestKAffineStarts;   // rounds the best fit so far
-			const Floats inverse = again ? one / scale[p] : (float(kLargestCode - 1) + 0.1f * float(step)) / range;
+			const float steps = (float(kLargestCode) + 0.75f) - 0.5f * float(step / kBestKAffineShifts);
+			const float shift = 0.5f * (steps - float(kLargestCode)) + (0.2f * float(step % kBestKAffineShifts) - 0.4f);
+			const Floats inverse = again ? one / scale[p] : steps / range;
+			const Floats from = again ? low[p] : lowest + shift * (range / steps);
 			Floats sum_l, sum_ll, sum_xl;
-			sumCodes(p, again ? low[p] : lowest, inverse, sum_l, sum_ll, sum_xl);
+			sumCodes(p, from, inverse, sum_l, sum_ll, sum_xl);
 			const Floats determinant = sum_w[p] * sum_ll - sum_l * sum_l;
 			Floats new_low = (sum_ll * sum_x[p] - sum_l * sum_xl) / determinant;
 			const Ints from_zero = new_low > zero;

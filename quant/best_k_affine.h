@@ -21,8 +21,9 @@ struct BestKAffineBlock {
 template <int kGroup, int kLargestCode, int kLargestScale>
 void searchBestKAffine(const float* x, const float* importance, BestKAffineBlock& out);
 
-/// Of a group's search: its range is divided into largest code - 1, - 0.9, ... + 1 steps.
-inline constexpr int kBestKAffineStarts = 21;
+/// Of a group's search: its range is divided into largest code + 0.75, + 0.25, ... - 1.75 steps, each laid about the range's middle and two fifths and
+/// a fifth of a step to either side. What reaches beyond the codes at one end or both is clipped.
+inline constexpr int kBestKAffineShifts = 5, kBestKAffineStarts = 6 * kBestKAffineShifts;
 
 /// Of the joint search: d and dmin are multiplied with each of these, in every combination.
 inline constexpr int kBestKAffineFactors = 4;

@@ -44,7 +44,7 @@ layout(binding = 1, scalar) writeonly buffer Output { uint target[]; };
 float x[32], w[32];
 #include "include/encode/best_k.glsl"
 
-const int kStarts = 21;
+const int kShifts = 5, kStarts = 6 * kShifts;
 const int kFactors = 4;
 const float kFactor[kFactors] = {0.94, 0.97, 1.0, 1.03};
 
@@ -105,11 +105,17 @@ void fitGroups() {
 		float low = lowest, mean = 0.0, best = kLowest;
 		[[dont_unroll]] for (int start = 0; start < kStarts + 1; ++start) {
 			const bool again = start == kStarts;   // rounds the best fit so far
-			precise float steps = 0.1 * float(start);
-			steps = float(LARGEST_CODE - 1) + steps;
+			precise float steps = 0.5 * float(start / kShifts);
+			steps = (float(LARGEST_CODE) + 0.75) - steps;
+			precise float shift = steps - float(LARGEST_CODE), aside = 0.2 * float(start % kShifts);
+			shift = 0.5 * shift;
+			aside = aside - 0.4;
+			shift = shift + aside;
 			const float inverse = exactDivide(again ? 1.0 : steps, again ? scale : range);
+			precise float from = shift * exactDivide(range, steps);
+			from = lowest + from;
 			float sum_l, sum_ll, sum_xl;
-			sumCodes(p, again ? low : lowest, inverse, sum_l, sum_ll, sum_xl);
+			sumCodes(p, again ? low : from, inverse, sum_l, sum_ll, sum_xl);
 			precise float a = total_w * sum_ll, b = sum_l * sum_l;
 			precise float determinant = a - b;
 			precise float c = sum_ll * total_x, e = sum_l * sum_xl;

@@ -16,8 +16,8 @@ namespace {
 
 constexpr uint32_t kContext = 256;      // tokens a chunk
 constexpr unsigned kRounds = 2;
-/// A choice whose error is further than this factor from the measured type's is measured anew.
-constexpr double kFar = 2.0;
+/// A choice whose error is further than this factor from the measured type's is measured anew: neighbours, a bit apart, differ by 4.
+constexpr double kFar = 6.0;
 
 /// The option that is measured: the chosen one, or the roughest of those within half of its bytes' reach where that is the source's own type.
 const MixOption& probed(const MixTensor& tensor, size_t chosen) {
