@@ -144,7 +144,7 @@ Result<Row> measure(const Kernels& kernels, const Options& options, TensorType t
 	}
 	for (uint64_t i = 0; i < copies; ++i) {
 		const Matrix matrix{type, shape.columns, shape.rows, 1, {{BufferView(buffers[i / per_buffer], i % per_buffer * stride, layout->bytes), 0, shape.rows}}};
-		VKQ_CHECK(multiply(kernels, commands, matrix, input, vectors, {y}));
+		VKQ_CHECK(multiply(kernels, commands, Product{&matrix, {y}}, input, vectors));
 		commands.barrier();
 	}
 	Row row{type, shape, vectors, integer, 0, {}, double(layout->bytes)};

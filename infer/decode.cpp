@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 
 namespace vkq {
 
@@ -27,24 +28,13 @@ public:
 		return {};
 	}
 
-	/// Residual -> Normed, ready for products.
-	Result<void> normed(const vk::BufferView& weight) {
-		VKQ_CHECK(recordNorm(device_, commands_, {.residual = scratch(ScratchId::Residual), .before = weight, .out = scratch(ScratchId::Normed), .columns = h_.n_embd,
-		                                          .rows = tokens_, .eps = h_.norm_eps}));
-		commands_.barrier();
-		return {};
-	}
-
 	Result<void> attention(uint32_t index, const LayerWeights& layer) {
-		VKQ_CHECK(normed(layer.attn_norm));
-		VKQ_CHECK(observe({.input = ProductInput::Attention, .layer = index, .x = scratch(ScratchId::Normed), .columns = h_.n_embd, .slots = tokens_}));
 		const uint32_t stride_q = h_.fused_qkv ? h_.n_embd_q() + 2 * h_.n_embd_kv() : h_.n_embd_q(), stride_kv = h_.fused_qkv ? stride_q : h_.n_embd_kv();
 		const vk::BufferView query = scratch(ScratchId::Query), key = h_.fused_qkv ? query : scratch(ScratchId::Key), value = h_.fused_qkv ? query : scratch(ScratchId::Value);
-		if (h_.fused_qkv) {
-			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.qkv, query, false}}));
-		} else {
-			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.q, query, false}, {&layer.k, key, false}, {&layer.v, value, false}}));
-		}
+		const Products projections = h_.fused_qkv ? Products{{&layer.qkv, {query}}} : Products{{&layer.q, {query}}, {&layer.k, {key}}, {&layer.v, {value}}};
+		VKQ_CHECK(normed(layer.attn_norm, projections));
+		VKQ_CHECK(observe({.input = ProductInput::Attention, .layer = index, .x = scratch(ScratchId::Normed), .columns = h_.n_embd, .slots = tokens_}));
+		VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, projections));
 		commands_.barrier();
 
 		const bool slides = h_.slides(index);
@@ -59,34 +49,30 @@ public:
 			.half_split = h_.rope_style == RopeStyle::HalfSplit, .query_scale = h_.attention_scale}));
 		commands_.barrier();
 
-		const vk::BufferView mixed = scratch(ScratchId::AttentionOut);
+		const ActivationOutput mixed = outputFor(scratch(ScratchId::AttentionOut), {&layer.output});
 		const Placement* splits = step_.allocation.scratch(step_.stage.device, ScratchId::AttentionSplits);
 		VKQ_CHECK(recordAttention(device_, commands_, {.step_input = scratch(ScratchId::StepInput), .query = query, .query_stride = stride_q, .keys = keys, .values = values,
-		                                               .output = mixed, .splits_buffer = splits ? step_.allocation.view(*splits) : vk::BufferView(),
+		                                               .output = step_.cache.hadamard_v ? ActivationOutput{mixed.floats} : mixed, .splits_buffer = splits ? step_.allocation.view(*splits) : vk::BufferView(),
 		                                               .splits = splits ? attentionSplits(h_, tokens_, step_.context) : 1, .tokens = tokens_, .heads = h_.n_head,
 		                                               .kv_heads = h_.n_head_kv, .head_dim = h_.head_dim, .window = slides ? h_.sliding_window : 0,
 		                                               .softcap = h_.attention_softcap}));
 		commands_.barrier();
 		if (step_.cache.hadamard_v) {
-			VKQ_CHECK(recordHadamard(device_, commands_, mixed, uint64_t(tokens_) * h_.n_embd_q()));
+			VKQ_CHECK(recordHadamard(device_, commands_, mixed, h_.n_embd_q(), tokens_));
 			commands_.barrier();
 		}
-		VKQ_CHECK(observe({.input = ProductInput::AttentionOutput, .layer = index, .x = mixed, .columns = h_.n_embd_q(), .slots = tokens_}));
-		return blockOutput(layer.output, mixed, layer.post_attention_norm);
+		VKQ_CHECK(observe({.input = ProductInput::AttentionOutput, .layer = index, .x = mixed.floats, .columns = h_.n_embd_q(), .slots = tokens_}));
+		return blockOutput(layer.output, mixed.floats, layer.post_attention_norm);
 	}
 
-	Result<void> feedForward(uint32_t index, const LayerWeights& layer) {
-		VKQ_CHECK(normed(layer.ffn_norm));
-		VKQ_CHECK(observe({.input = ProductInput::FeedForward, .layer = index, .x = scratch(ScratchId::Normed), .columns = h_.n_embd, .slots = tokens_}));
-		return h_.n_expert ? experts(index, layer) : dense(index, layer);
-	}
+	Result<void> feedForward(uint32_t index, const LayerWeights& layer) { return h_.n_expert ? experts(index, layer) : dense(index, layer); }
 
 	Result<void> logits(uint32_t rows) {
 		const vk::BufferView last = scratch(ScratchId::LastRows), out = scratch(ScratchId::Logits);
-		VKQ_CHECK(recordNorm(device_, commands_, {.residual = scratch(ScratchId::Residual), .before = step_.weights.output_norm, .out = last, .columns = h_.n_embd,
-		                                          .first_row = tokens_ - rows, .rows = rows, .eps = h_.norm_eps}));
+		VKQ_CHECK(recordNorm(device_, commands_, {.residual = scratch(ScratchId::Residual), .before = step_.weights.output_norm, .out = outputFor(last, {&step_.weights.head}, rows),
+		                                          .columns = h_.n_embd, .first_row = tokens_ - rows, .rows = rows, .eps = h_.norm_eps}));
 		commands_.barrier();
-		VKQ_CHECK(products(last, rows, {{&step_.weights.head, out, false}}));
+		VKQ_CHECK(products(last, rows, Products{{&step_.weights.head, {out}}}));
 		if (h_.logit_softcap > 0) {
 			commands_.barrier();
 			VKQ_CHECK(recordSoftcap(device_, commands_, out, uint64_t(rows) * h_.n_vocab, h_.logit_softcap));
@@ -100,11 +86,7 @@ public:
 	}
 
 private:
-	struct Product {
-		const Matrix* matrix;
-		vk::BufferView y;
-		bool accumulate;
-	};
+	using Products = std::vector<Product>;
 
 	Result<void> observe(const ObservedInput& input) {
 		return step_.observer ? step_.observer->record(kernels_, commands_, input) : Result<void>();
@@ -112,13 +94,12 @@ private:
 
 	Result<void> dense(uint32_t index, const LayerWeights& layer) {
 		const vk::BufferView gate = scratch(ScratchId::Gate), up = scratch(ScratchId::Up);
-		if (h_.fused_gate_up) {
-			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.up, gate, false}}));
-		} else {
-			VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, {{&layer.gate, gate, false}, {&layer.up, up, false}}));
-		}
+		const Products hidden = h_.fused_gate_up ? Products{{&layer.up, {gate}}} : Products{{&layer.gate, {gate}}, {&layer.up, {up}}};
+		VKQ_CHECK(normed(layer.ffn_norm, hidden));
+		VKQ_CHECK(observe({.input = ProductInput::FeedForward, .layer = index, .x = scratch(ScratchId::Normed), .columns = h_.n_embd, .slots = tokens_}));
+		VKQ_CHECK(products(scratch(ScratchId::Normed), tokens_, hidden));
 		commands_.barrier();
-		VKQ_CHECK(activate(h_.n_ff, tokens_));
+		VKQ_CHECK(activate(layer.down, h_.n_ff, tokens_));
 		commands_.barrier();
 		VKQ_CHECK(observe({.input = ProductInput::Down, .layer = index, .x = up, .columns = h_.n_ff, .slots = tokens_}));
 		return blockOutput(layer.down, up, layer.post_ffw_norm);
@@ -129,7 +110,10 @@ private:
 		const MoeShape shape{tokens_, h_.n_expert, h_.n_expert_used, h_.norm_expert_weights};
 		const ExpertRouting routing{choice, scratch(ScratchId::ExpertTokens), tokens_, h_.n_expert_used};
 		const uint32_t slots = tokens_ * h_.n_expert_used;
-		VKQ_CHECK(products(normed_view, tokens_, {{&layer.router, scratch(ScratchId::RouterLogits), false}}));
+		const Products router{{&layer.router, {scratch(ScratchId::RouterLogits)}}}, hidden{{&layer.gate_experts, {scratch(ScratchId::Gate)}}, {&layer.up_experts, {up}}};
+		VKQ_CHECK(normed(layer.ffn_norm, {router[0], hidden[0], hidden[1]}));
+		VKQ_CHECK(observe({.input = ProductInput::FeedForward, .layer = index, .x = normed_view, .columns = h_.n_embd, .slots = tokens_}));
+		VKQ_CHECK(products(normed_view, tokens_, router));
 		commands_.barrier();
 		VKQ_CHECK(recordMoeRouting(device_, commands_, scratch(ScratchId::RouterLogits), choice, shape));
 		commands_.barrier();
@@ -139,35 +123,43 @@ private:
 		}
 		VKQ_CHECK(observe({.input = ProductInput::Experts, .layer = index, .x = normed_view, .columns = h_.n_embd, .slots = slots, .slots_per_row = h_.n_expert_used,
 		                   .chosen = choice, .experts = h_.n_expert}));
-		const Matrix* const hidden[] = {&layer.gate_experts, &layer.up_experts};
-		const vk::BufferView outputs[] = {scratch(ScratchId::Gate), up};
-		VKQ_CHECK(forEachForm(normed_view, tokens_, hidden, [&](size_t i, const Vectors& input) {
-			return multiplyExperts(kernels_, commands_, *hidden[i], routing, input, h_.n_expert_used, {outputs[i]});
+		VKQ_CHECK(forEachForm(normed_view, tokens_, hidden, [&](std::span<const Product> same_form, const Vectors& input) {
+			return multiplyExperts(kernels_, commands_, same_form, routing, input, h_.n_expert_used);
 		}));
 		commands_.barrier();
-		VKQ_CHECK(activate(h_.n_ff_expert, slots));
+		VKQ_CHECK(activate(layer.down_experts, h_.n_ff_expert, slots));
 		commands_.barrier();
 		VKQ_CHECK(observe({.input = ProductInput::ExpertsDown, .layer = index, .x = up, .columns = h_.n_ff_expert, .slots = slots, .chosen = choice, .experts = h_.n_expert}));
 		VKQ_TRY(const Vectors activated, inForm(formOf(layer.down_experts, tokens_), up, h_.n_ff_expert, slots));
-		VKQ_CHECK(multiplyExperts(kernels_, commands_, layer.down_experts, routing, activated, 1, {scratch(ScratchId::Down)}));
+		VKQ_CHECK(multiplyExperts(kernels_, commands_, Product{&layer.down_experts, {scratch(ScratchId::Down)}}, routing, activated, 1));
 		commands_.barrier();
 		VKQ_CHECK(recordMoeCombine(device_, commands_, scratch(ScratchId::Down), choice, scratch(ScratchId::Residual), h_.n_embd, shape, true));
 		commands_.barrier();
 		return {};
 	}
 
-	/// Gate and Up, or the halves of fused rows -> Up.
-	Result<void> activate(uint32_t n_ff, uint32_t rows) {
+	/// Residual -> Normed, for `readers`.
+	Result<void> normed(const vk::BufferView& weight, const Products& readers) {
+		std::vector<const Matrix*> matrices;
+		for (const Product& product : readers) matrices.push_back(product.matrix);
+		VKQ_CHECK(recordNorm(device_, commands_, {.residual = scratch(ScratchId::Residual), .before = weight, .out = outputFor(scratch(ScratchId::Normed), matrices),
+		                                          .columns = h_.n_embd, .rows = tokens_, .eps = h_.norm_eps}));
+		commands_.barrier();
+		return {};
+	}
+
+	/// Gate and Up, or the halves of fused rows -> Up, for `reader`.
+	Result<void> activate(const Matrix& reader, uint32_t n_ff, uint32_t rows) {
 		const vk::BufferView gate = scratch(ScratchId::Gate), up = scratch(ScratchId::Up);
 		const bool fused = h_.fused_gate_up;
-		return recordGatedActivation(device_, commands_, {gate, fused ? gate : up, up, n_ff, rows, fused ? 2 * n_ff : n_ff, fused ? 2 * n_ff : n_ff, fused ? n_ff : 0, n_ff,
+		return recordGatedActivation(device_, commands_, {gate, fused ? gate : up, outputFor(up, {&reader}), n_ff, rows, fused ? 2 * n_ff : n_ff, fused ? 2 * n_ff : n_ff, fused ? n_ff : 0, n_ff,
 		                                                  h_.activation == Activation::GeluTanh});
 	}
 
 	/// A block's last product, added to the residual; where the family normalizes it before, by way of Normed.
 	Result<void> blockOutput(const Matrix& matrix, const vk::BufferView& x, const vk::BufferView& post_norm) {
 		const vk::BufferView residual = scratch(ScratchId::Residual), normed_view = scratch(ScratchId::Normed);
-		VKQ_CHECK(products(x, tokens_, {{&matrix, h_.post_norms ? normed_view : residual, !h_.post_norms}}));
+		VKQ_CHECK(products(x, tokens_, Products{{&matrix, {h_.post_norms ? normed_view : residual}, !h_.post_norms}}));
 		commands_.barrier();
 		if (!h_.post_norms) return {};
 		VKQ_CHECK(recordNorm(device_, commands_, {.residual = residual, .block_out = normed_view, .after = post_norm, .columns = h_.n_embd, .rows = tokens_, .eps = h_.norm_eps}));
@@ -175,54 +167,57 @@ private:
 		return {};
 	}
 
-	/// What a matrix multiplies: floats as they are, rounded floats, or 8 bits.
+	/// What a matrix multiplies: floats as they are, rounded floats, or 8 bits. A step has 8 bits or rounded floats, not both.
 	struct InputForm {
 		bool integer = false;
 		ActivationRounding rounding = ActivationRounding::None;
-		bool copied() const { return integer || rounding != ActivationRounding::None; }
 		bool operator==(const InputForm&) const = default;
 	};
 	InputForm formOf(const Matrix& matrix, uint32_t count) const {
 		return {usesIntegerProduct(kernels_, matrix.type, count), step_.reference_inputs ? referenceRounding(matrix.type) : ActivationRounding::None};
 	}
 
-	/// The input in a matrix's form; if that is a copy, complete behind a barrier.
+	/// Where the kernel that makes x [count][...] is to put it: in 8 bits at once for those matrices that want it so, as floats for whoever reads these.
+	ActivationOutput outputFor(const vk::BufferView& x, const std::vector<const Matrix*>& readers, uint32_t count) const {
+		ActivationOutput output{.floats = x, .packed_bytes = kernels_.variant.dot, .floats_wanted = step_.observer != nullptr};
+		for (const Matrix* matrix : readers) {
+			if (formOf(*matrix, count).integer) output.quantized = scratch(ScratchId::Quantized);
+			else output.floats_wanted = true;
+		}
+		return output;
+	}
+	ActivationOutput outputFor(const vk::BufferView& x, const std::vector<const Matrix*>& readers) const { return outputFor(x, readers, tokens_); }
+
+	/// The input in a matrix's form, complete behind a barrier: 8 bits are there since x was made (outputFor()), rounded floats are made now.
 	Result<Vectors> inForm(const InputForm& form, const vk::BufferView& x, uint32_t columns, uint32_t count) {
-		if (!form.copied()) return Vectors{x};
+		if (form.rounding == ActivationRounding::None && !form.integer) return Vectors{x};
 		const Vectors copy{scratch(ScratchId::Quantized), 0, form.integer};
-		if (form.integer) VKQ_CHECK(quantizeActivations(kernels_, commands_, {x}, columns, count, copy.view));
-		else VKQ_CHECK(roundActivations(kernels_, commands_, form.rounding, {x}, columns, count, copy.view));
+		if (form.integer) return copy;
+		VKQ_CHECK(roundActivations(kernels_, commands_, form.rounding, {x}, columns, count, copy.view));
 		commands_.barrier();
 		return copy;
 	}
 
-	/// Calls multiply_by(index, input) for each matrix. Those of one form share its copy; the scratch holds one copy at a time.
+	/// Calls multiply_by(products, input) for the products of each form. These share its copy; the scratch holds one copy at a time.
 	template <class MultiplyBy>
-	Result<void> forEachForm(const vk::BufferView& x, uint32_t count, std::span<const Matrix* const> matrices, const MultiplyBy& multiply_by) {
-		std::vector<bool> done(matrices.size());
-		bool copy_in_use = false;
-		for (size_t first = 0; first < matrices.size(); ++first) {
-			if (done[first]) continue;
-			const InputForm form = formOf(*matrices[first], count);
-			if (form.copied() && copy_in_use) commands_.barrier();
-			copy_in_use |= form.copied();
-			VKQ_TRY(const Vectors input, inForm(form, x, matrices[first]->columns, count));
-			for (size_t i = first; i < matrices.size(); ++i) {
-				if (done[i] || formOf(*matrices[i], count) != form) continue;
-				VKQ_CHECK(multiply_by(i, input));
-				done[i] = true;
-			}
+	Result<void> forEachForm(const vk::BufferView& x, uint32_t count, const Products& wanted, const MultiplyBy& multiply_by) {
+		std::vector<InputForm> done;
+		for (const Product& product : wanted) {
+			const InputForm form = formOf(*product.matrix, count);
+			if (std::find(done.begin(), done.end(), form) != done.end()) continue;
+			const auto copied = [](const InputForm& other) { return other.rounding != ActivationRounding::None; };
+			if (copied(form) && std::any_of(done.begin(), done.end(), copied)) commands_.barrier();
+			done.push_back(form);
+			Products same_form;
+			std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(same_form), [&](const Product& other) { return formOf(*other.matrix, count) == form; });
+			VKQ_TRY(const Vectors input, inForm(form, x, product.matrix->columns, count));
+			VKQ_CHECK(multiply_by(same_form, input));
 		}
 		return {};
 	}
 
-	Result<void> products(const vk::BufferView& x, uint32_t count, std::initializer_list<Product> wanted) {
-		std::vector<const Matrix*> matrices;
-		for (const Product& product : wanted) matrices.push_back(product.matrix);
-		return forEachForm(x, count, matrices, [&](size_t i, const Vectors& input) {
-			const Product& product = wanted.begin()[i];
-			return multiply(kernels_, commands_, *product.matrix, input, count, {product.y}, product.accumulate);
-		});
+	Result<void> products(const vk::BufferView& x, uint32_t count, const Products& wanted) {
+		return forEachForm(x, count, wanted, [&](std::span<const Product> same_form, const Vectors& input) { return multiply(kernels_, commands_, same_form, input, count); });
 	}
 
 	std::vector<CachePiece> cachePieces(What what, uint32_t layer, TensorType type) const {

@@ -5,14 +5,18 @@
 #include "shaders/shared/transformer.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace vkq {
 
 Result<void> recordGatedActivation(vk::Device& device, vk::CommandBuffer& commands, const GatedActivation& work) {
 	const uint32_t lanes = workgroupLanes(device, 64);
-	VKQ_TRY(const vk::Pipeline* pipeline, device.pipeline({ShaderId::activation, {lanes}}));
+	const bool blocks = work.output.quantized.buffer;
+	assert(!blocks || work.columns % 32 == 0);
+	VKQ_TRY(const vk::Pipeline* pipeline, device.pipeline({ShaderId::activation, {lanes, 1, 1, work.output.constant()}}));
 	const shader::ActivationPush push{work.columns, work.rows, work.gate_stride, work.linear_stride, work.linear_offset, work.output_stride, work.gelu};
-	commands.dispatch(*pipeline, {work.gate, work.linear, work.output}, push, {uint32_t(divideUp(work.columns, lanes)), work.rows});
+	commands.dispatch(*pipeline, {work.gate, work.linear, work.output.floats, work.output.quantizedOr(work.gate)}, push,
+	                  {uint32_t(divideUp(blocks ? work.columns / 32 : work.columns, lanes)), work.rows});
 	return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/result.h"
+#include "kernels/activation_output.h"
 #include "vk/commands.h"
 
 #include <cstdint>
@@ -10,7 +11,8 @@ namespace vkq {
 
 /// output[row][i] = act(gate[row][i]) * linear[row][i], i < columns. Gate and linear may be halves of fused rows.
 struct GatedActivation {
-	vk::BufferView gate, linear, output;   // f32
+	vk::BufferView gate, linear;           // f32
+	ActivationOutput output;               // its floats may lie where gate or linear do, element by element
 	uint32_t columns = 0, rows = 0;
 	uint32_t gate_stride = 0, linear_stride = 0, linear_offset = 0, output_stride = 0;   // elements
 	bool gelu = false;                     // the tanh form; else SiLU

@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include "core/bytes.h"
+#include "kernels/product.h"
 #include "kernels/workgroup.h"
 #include "quant/device_layout.h"
 #include "shaders/shared/transformer.h"
@@ -31,8 +32,13 @@ Result<void> recordAttention(vk::Device& device, vk::CommandBuffer& commands, co
 	const uint32_t lanes = workgroupLanes(device, 64), group = a.heads / a.kv_heads;
 	const uint32_t tile = std::max(kKeyInterleave, lanes);
 	const uint32_t rows = rowsFor(device, a.tokens * group, a.head_dim, tile, lanes);
+	// What the last dispatch puts out. 8 bits come with it where heads are whole blocks, else a pass over the floats makes them.
+	const bool heads_are_blocks = a.head_dim % 32 == 0;
+	const ActivationOutput output = heads_are_blocks ? a.output : ActivationOutput{a.output.floats};
+	const ActivationOutput first_output = a.splits > 1 ? ActivationOutput{a.splits_buffer} : output;
 	VKQ_TRY(const vk::Pipeline* pipeline,
-	        device.pipeline({ShaderId::attention, {lanes, 1, 1, a.head_dim, rows, group, tile, uint32_t(a.keys[0].type), uint32_t(a.values[0].type)}}));
+	        device.pipeline({ShaderId::attention, {lanes, 1, 1, a.head_dim, rows, group, tile, uint32_t(a.keys[0].type), uint32_t(a.values[0].type),
+	                                               first_output.constant()}}));
 
 	// Pieces of K and V may be cut at different heads: each run of heads that lies in one of both is a dispatch.
 	for (uint32_t head = 0, k = 0, v = 0; head < a.kv_heads;) {
@@ -59,17 +65,19 @@ Result<void> recordAttention(vk::Device& device, vk::CommandBuffer& commands, co
 			.key_first_row = (head - keys.first_head) * keys.cells,
 			.value_first_row = (head - values.first_head) * values.cells,
 		};
-		commands.dispatch(*pipeline, {a.step_input, a.query, keys.buffer, values.buffer, a.splits > 1 ? a.splits_buffer : a.output}, push,
+		commands.dispatch(*pipeline, {a.step_input, a.query, keys.buffer, values.buffer, first_output.floats, first_output.quantizedOr(a.query)}, push,
 		                  {uint32_t(divideUp(a.tokens * group, rows)), end - head, a.splits});
 		head = end;
 	}
-	if (a.splits == 1) return {};
-
+	if (a.splits > 1) {
+		commands.barrier();
+		VKQ_TRY(const vk::Pipeline* merge, device.pipeline({ShaderId::attention_merge, {workgroupLanes(device, 64), 1, 1, a.head_dim, output.constant()}}));
+		const shader::AttentionMergePush push{a.heads, a.splits, a.heads * a.head_dim, a.tokens};
+		commands.dispatch(*merge, {a.splits_buffer, output.floats, output.quantizedOr(a.splits_buffer)}, push, {a.heads, a.tokens});
+	}
+	if (heads_are_blocks || !a.output.quantized.buffer) return {};
 	commands.barrier();
-	VKQ_TRY(const vk::Pipeline* merge, device.pipeline({ShaderId::attention_merge, {workgroupLanes(device, 64)}}));
-	const shader::AttentionMergePush push{a.heads, a.head_dim, a.splits, a.heads * a.head_dim, a.tokens};
-	commands.dispatch(*merge, {a.splits_buffer, a.output}, push, {a.heads, a.tokens});
-	return {};
+	return quantizeActivations(device, commands, {output.floats}, a.heads * a.head_dim, a.tokens, a.output.quantized, a.output.packed_bytes);
 }
 
 }  // namespace vkq

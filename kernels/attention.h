@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/result.h"
+#include "kernels/activation_output.h"
 #include "kernels/kv_cache.h"
 #include "vk/commands.h"
 
@@ -16,7 +17,7 @@ struct Attention {
 	uint32_t query_stride = 0;        // elements, a multiple of 4
 	std::span<const CachePiece> keys; // pieces of the layer's heads, in order; all of the same type
 	std::span<const CachePiece> values;
-	vk::BufferView output;            // f32 [tokens][heads][head_dim]
+	ActivationOutput output;          // [tokens][heads][head_dim]
 	vk::BufferView splits_buffer;     // f32 [splits][tokens][heads][head_dim + 2]; not used with one split
 	uint32_t splits = 1;
 	uint32_t tokens = 0;
@@ -27,7 +28,7 @@ struct Attention {
 	float softcap = 0;
 };
 
-/// Includes the barrier and merge of splits.
+/// Includes the barriers and dispatches that follow where there are splits, or where blocks of 8 bits reach over heads.
 Result<void> recordAttention(vk::Device& device, vk::CommandBuffer& commands, const Attention& attention);
 
 }  // namespace vkq

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/result.h"
+#include "kernels/activation_output.h"
 #include "vk/commands.h"
 
 #include <cstdint>
@@ -14,7 +15,7 @@ struct Norm {
 	vk::BufferView block_out;   // f32 [rows][columns]: normalized by `after` and added to residual
 	vk::BufferView after;       // f32 [columns]
 	vk::BufferView before;      // f32 [columns]
-	vk::BufferView out;         // f32 [rows][columns]: residual normalized by `before`
+	ActivationOutput out;       // [rows][columns]: residual normalized by `before`; its floats may lie where block_out does
 	uint32_t columns = 0;
 	uint32_t first_row = 0;     // of residual and block_out; `out` begins at its own row 0
 	uint32_t rows = 0;

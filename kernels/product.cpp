@@ -34,8 +34,9 @@ bool streams(const Variant& variant, const Matrix& matrix, const Vectors& x, uin
 	return variant.stream && matrix.columns % 32 == 0 && (matrix.experts == 1 || matrix.rows % variant.interleave == 0) && (count == 1 || inputStride(variant, matrix, x) % 4 == 0);
 }
 
-/// Measured on lavapipe (docs/kernels.md): more rows a lane share the loads of x, until registers run out or too few workgroups are left.
-Cut chooseCut(const Kernels& kernels, const Matrix& matrix, const Vectors& x, uint32_t count) {
+/// `rows`: of all matrices of the dispatch. Measured on lavapipe (docs/kernels.md): more rows a lane share the loads of x, until registers run out or too few
+/// workgroups are left.
+Cut chooseCut(const Kernels& kernels, const Matrix& matrix, uint64_t rows, const Vectors& x, uint32_t count) {
 	const Variant& variant = kernels.variant;
 	const bool integer = x.quantized, table = deviceCoding(matrix.type).table != VKQ_TABLE_NONE;
 	if (variant.tiled && !integer && count > kFewVectors) {
@@ -48,7 +49,7 @@ Cut chooseCut(const Kernels& kernels, const Matrix& matrix, const Vectors& x, ui
 	else cut.shader = ShaderId::product;
 	cut.lane_columns = count >= 5 ? 8 : count >= 3 ? 4 : count;
 	// Tables are long code: eight rows of it take the driver's compiler seconds.
-	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && !table && matrix.rows >= 2048 ? 8 : 4;
+	if (variant.slices == 1) cut.lane_rows = cut.lane_columns == 1 && integer && !table && rows >= 2048 ? 8 : 4;
 	cut.rows = variant.interleave * cut.lane_rows;
 	cut.columns = cut.lane_columns;
 	return cut;
@@ -74,43 +75,149 @@ Result<const vk::Pipeline*> productPipeline(const Kernels& kernels, TensorType t
 	return kernels.device->pipeline(spec);
 }
 
-/// The part of the push constants that is the same for all pieces.
-shader::ProductPush describe(const Kernels& kernels, const Matrix& matrix, const Vectors& x, const Vectors& y) {
-	shader::ProductPush push{};
-	push.columns = matrix.columns;
-	push.x_address[0] = uint32_t(x.view.address);
-	push.x_address[1] = uint32_t(x.view.address >> 32);
-	push.x_stride = inputStride(kernels.variant, matrix, x);
-	push.y_stride = y.stride ? y.stride : matrix.rows;
-	push.rows = matrix.rows;
-	push.slots_per_x = 1;
-	return push;
-}
+constexpr size_t kMostMatrices = 3;   // of a dispatch: as shader::ProductPush has
 
-Result<void> describePiece(const Kernels& kernels, const Matrix& matrix, const MatrixPiece& piece, shader::ProductPush& push) {
-	const auto layout = deviceLayout(matrix.type, matrix.columns, piece.count, kernels.variant.interleave);
-	assert(layout);
-	if (!layout || layout->bytes > kernels.device->limits().storage_range)
-		return fail(ErrorCode::kUnsupported, fmt::format("{} rows of {} elements of type {} exceed what device '{}' can bind", piece.count, matrix.columns,
-		                                                 typeName(matrix.type), kernels.device->info().name));
-	push.weights_address[0] = uint32_t(piece.view.address);
-	push.weights_address[1] = uint32_t(piece.view.address >> 32);
-	push.piece_first = uint32_t(piece.first);
-	push.piece_rows = uint32_t(piece.count);
-	push.high_word = uint32_t(layout->plane_offset[1] / 4);
-	push.scale_word = uint32_t(layout->plane_offset[2] / 4);
-	push.super_word = uint32_t(layout->plane_offset[3] / 4);
-	push.row_words = uint32_t(layout->row_words[0]);
-	push.row_high_words = uint32_t(layout->row_words[1]);
-	push.row_scale_words = uint32_t(layout->row_words[2]);
-	push.row_super_words = uint32_t(layout->row_words[3]);
-	return {};
-}
-
-Result<void> checkArguments(const Matrix& matrix, [[maybe_unused]] const Vectors& x) {
+Result<void> checkArguments(const Kernels& kernels, const Matrix& matrix, [[maybe_unused]] const Vectors& x) {
 	assert(!x.quantized || hasIntegerProduct(matrix.type));
 	if (uint64_t(matrix.rows) * matrix.experts > UINT32_MAX)
 		return fail(ErrorCode::kUnsupported, fmt::format("a matrix of {} experts of {} rows has more rows than the kernels can count", matrix.experts, matrix.rows));
+	for (const MatrixPiece& piece : matrix.pieces) {
+		const auto layout = deviceLayout(matrix.type, matrix.columns, piece.count, kernels.variant.interleave);
+		assert(layout);
+		if (!layout || layout->bytes > kernels.device->limits().storage_range)
+			return fail(ErrorCode::kUnsupported, fmt::format("{} rows of {} elements of type {} exceed what device '{}' can bind", piece.count, matrix.columns,
+			                                                 typeName(matrix.type), kernels.device->info().name));
+	}
+	return {};
+}
+
+/// What one binding must see to see all views, which are of one buffer.
+vk::BufferView span(std::span<const vk::BufferView> views) {
+	vk::BufferView all = views[0];
+	uint64_t end = 0;
+	for (const vk::BufferView& view : views) {
+		if (view.offset < all.offset) all = view;
+		end = std::max(end, view.offset + view.bytes);
+	}
+	all.bytes = end - all.offset;
+	return all;
+}
+
+/// Whether the two may share a dispatch.
+bool joins(const Kernels& kernels, const Product& a, const Product& b) {
+	const Matrix &first = *a.matrix, &second = *b.matrix;
+	if (first.type != second.type || first.columns != second.columns || first.experts != second.experts || a.accumulate != b.accumulate) return false;
+	if (first.experts > 1 && first.rows != second.rows) return false;
+	if (first.pieces.size() != 1 || second.pieces.size() != 1 || a.y.stride || b.y.stride) return false;
+	const vk::BufferView weights[] = {first.pieces[0].view, second.pieces[0].view}, outputs[] = {a.y.view, b.y.view};
+	if (weights[0].buffer != weights[1].buffer || outputs[0].buffer != outputs[1].buffer) return false;
+	if (std::max({weights[0].bytes, weights[1].bytes, outputs[0].bytes, outputs[1].bytes}) == VK_WHOLE_SIZE) return false;
+	// Whole-vector loads count in groups of words.
+	return weights[0].offset % (kernels.variant.interleave * 4) == weights[1].offset % (kernels.variant.interleave * 4);
+}
+
+/// Matrices that share a dispatch: one, or several that join one another and that one binding can see.
+struct Group {
+	std::vector<const Product*> members;
+
+	uint64_t rows() const {
+		uint64_t sum = 0;
+		for (const Product* member : members) sum += member->matrix->rows;
+		return sum;
+	}
+	vk::BufferView weights() const {
+		std::vector<vk::BufferView> views;
+		for (const Product* member : members) views.push_back(member->matrix->pieces[0].view);
+		return span(views);
+	}
+	vk::BufferView outputs() const {
+		std::vector<vk::BufferView> views;
+		for (const Product* member : members) views.push_back(member->y.view);
+		return span(views);
+	}
+};
+
+std::vector<Group> groupsOf(const Kernels& kernels, std::span<const Product> products) {
+	const uint64_t range = kernels.device->limits().storage_range;
+	std::vector<Group> groups;
+	for (const Product& product : products) {
+		bool placed = false;
+		for (Group& group : groups) {
+			if (group.members.size() == kMostMatrices || !joins(kernels, *group.members[0], product)) continue;
+			Group grown = group;
+			grown.members.push_back(&product);
+			if (grown.weights().bytes > range || grown.outputs().bytes > range) continue;
+			group = std::move(grown);
+			placed = true;
+			break;
+		}
+		if (!placed) groups.push_back({{&product}});
+	}
+	return groups;
+}
+
+/// The push constants but for where the work is: what the first matrix has in common with all of its group, and how much there is.
+shader::ProductPush describe(const Kernels& kernels, const Product& product, const Vectors& x, uint32_t count) {
+	const Matrix& matrix = *product.matrix;
+	const DeviceLayout layout = deviceLayout(matrix.type, matrix.columns, 1, kernels.variant.interleave).value();
+	shader::ProductPush push{};
+	push.columns = matrix.columns;
+	push.rows = matrix.rows;
+	push.x_address[0] = uint32_t(x.view.address);
+	push.x_address[1] = uint32_t(x.view.address >> 32);
+	push.x_stride = inputStride(kernels.variant, matrix, x);
+	push.y_stride = product.y.stride ? product.y.stride : matrix.rows;
+	push.row_words = uint32_t(layout.row_words[0]);
+	push.row_high_words = uint32_t(layout.row_words[1]);
+	push.row_scale_words = uint32_t(layout.row_words[2]);
+	push.row_super_words = uint32_t(layout.row_words[3]);
+	push.count = count;
+	push.accumulate = product.accumulate;
+	push.slots_per_x = 1;
+	push.second.first_group = push.third.first_group = UINT32_MAX;
+	return push;
+}
+
+void bindWeights(shader::ProductPush& push, const vk::BufferView& weights) {
+	push.weights_address[0] = uint32_t(weights.address);
+	push.weights_address[1] = uint32_t(weights.address >> 32);
+}
+
+/// Records a group's dispatches: one, or one for each piece of a matrix in pieces. `groups`: y and z of the grid; `routing`: what binding 3 is.
+Result<void> dispatchGroup(const Kernels& kernels, vk::CommandBuffer& commands, const Group& group, const Vectors& x, shader::ProductPush push, const Cut& cut,
+                           vk::Groups groups, const vk::BufferView& routing) {
+	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, group.members[0]->matrix->type, cut));
+	if (group.members.size() == 1) {
+		const Product& product = *group.members[0];
+		const uint32_t rows = product.matrix->rows;
+		for (const MatrixPiece& piece : product.matrix->pieces) {
+			const bool whole_experts = piece.count >= rows;
+			push.piece_first = uint32_t(piece.first);
+			push.piece_rows = uint32_t(piece.count);
+			push.first_row = whole_experts ? 0 : uint32_t(piece.first % rows);
+			bindWeights(push, piece.view);
+			groups.x = uint32_t(divideUp(whole_experts ? rows : piece.count, cut.rows));
+			commands.dispatch(*pipeline, {piece.view, x.view, product.y.view, routing}, push, groups);
+		}
+		return {};
+	}
+	const vk::BufferView weights = group.weights(), outputs = group.outputs();
+	bindWeights(push, weights);
+	shader::ProductPart parts[kMostMatrices];
+	for (shader::ProductPart& part : parts) part.first_group = UINT32_MAX;
+	groups.x = 0;
+	for (size_t i = 0; i < group.members.size(); ++i) {
+		const Product& product = *group.members[i];
+		const MatrixPiece& piece = product.matrix->pieces[0];
+		parts[i] = {groups.x, product.matrix->rows, uint32_t(piece.count), uint32_t((piece.view.offset - weights.offset) / 4), uint32_t((product.y.view.offset - outputs.offset) / 4)};
+		groups.x += uint32_t(divideUp(product.matrix->rows, cut.rows));
+	}
+	push.piece_rows = parts[0].piece_rows;
+	push.weights_word = parts[0].weights_word;
+	push.y_word = parts[0].y_word;
+	push.second = parts[1];
+	push.third = parts[2];
+	commands.dispatch(*pipeline, {weights, x.view, outputs, routing}, push, groups);
 	return {};
 }
 
@@ -128,9 +235,14 @@ bool usesIntegerProduct(const Kernels& kernels, TensorType type, uint32_t count)
 }
 
 Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to) {
+	return quantizeActivations(*kernels.device, commands, x, columns, count, to, kernels.variant.dot);
+}
+
+Result<void> quantizeActivations(vk::Device& device, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to, bool packed_bytes) {
 	assert(columns % 32 == 0 && !x.quantized);
 	constexpr uint32_t kLanes = 32;
-	VKQ_TRY(const vk::Pipeline* pipeline, kernels.device->pipeline({.shader = ShaderId::quantize_activations, .constants = {kLanes, 1, 1, kernels.variant.dot}}));
+	const uint32_t outputs = VKQ_OUTPUT_8BITS | (packed_bytes ? VKQ_OUTPUT_BYTES : 0);
+	VKQ_TRY(const vk::Pipeline* pipeline, device.pipeline({.shader = ShaderId::quantize_activations, .constants = {kLanes, 1, 1, outputs}}));
 	const shader::QuantizeActivationsPush push{columns / 32, count, x.stride ? x.stride : columns};
 	commands.dispatch(*pipeline, {x.view, to}, push, {uint32_t(divideUp(push.blocks, kLanes)), count});
 	return {};
@@ -149,19 +261,20 @@ Result<void> roundActivations(const Kernels& kernels, vk::CommandBuffer& command
 	return {};
 }
 
-Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y, bool accumulate) {
-	assert(matrix.experts == 1 && count > 0);
-	VKQ_CHECK(checkArguments(matrix, x));
-	const Cut cut = chooseCut(kernels, matrix, x, count);
-	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
-	shader::ProductPush push = describe(kernels, matrix, x, y);
-	push.count = count;
-	push.accumulate = accumulate;
-	for (const MatrixPiece& piece : matrix.pieces) {
-		VKQ_CHECK(describePiece(kernels, matrix, piece, push));
-		push.first_row = uint32_t(piece.first);
-		const uint64_t groups = divideUp(piece.count, cut.rows);
-		commands.dispatch(*pipeline, {piece.view, x.view, y.view, x.view}, push, {uint32_t(groups), uint32_t(divideUp(count, cut.columns))});
+Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Product& product, const Vectors& x, uint32_t count) {
+	return multiply(kernels, commands, std::span(&product, 1), x, count);
+}
+
+Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, std::span<const Product> products, const Vectors& x, uint32_t count) {
+	assert(count > 0);
+	for (const Product& product : products) {
+		assert(product.matrix->experts == 1);
+		VKQ_CHECK(checkArguments(kernels, *product.matrix, x));
+	}
+	for (const Group& group : groupsOf(kernels, products)) {
+		const Product& first = *group.members[0];
+		const Cut cut = chooseCut(kernels, *first.matrix, group.rows(), x, count);
+		VKQ_CHECK(dispatchGroup(kernels, commands, group, x, describe(kernels, first, x, count), cut, {1, uint32_t(divideUp(count, cut.columns)), 1}, x.view));
 	}
 	return {};
 }
@@ -176,27 +289,25 @@ Result<void> groupExperts(const Kernels& kernels, vk::CommandBuffer& commands, c
 	return {};
 }
 
-Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const ExpertRouting& routing, const Vectors& x,
-                             uint32_t slots_per_x, const Vectors& y) {
+Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands, const Product& product, const ExpertRouting& routing, const Vectors& x, uint32_t slots_per_x) {
+	return multiplyExperts(kernels, commands, std::span(&product, 1), routing, x, slots_per_x);
+}
+
+Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands, std::span<const Product> products, const ExpertRouting& routing, const Vectors& x,
+                             uint32_t slots_per_x) {
 	assert(routing.tokens > 0 && slots_per_x > 0);
-	VKQ_CHECK(checkArguments(matrix, x));
+	for (const Product& product : products) VKQ_CHECK(checkArguments(kernels, *product.matrix, x));
 	const bool lists = needsExpertLists(routing.tokens);
 	const uint32_t slots = routing.tokens * routing.places;
-	const Cut cut = chooseCut(kernels, matrix, x, lists ? routing.tokens : 1);
-	VKQ_TRY(const vk::Pipeline* pipeline, productPipeline(kernels, matrix.type, cut));
-	shader::ProductPush push = describe(kernels, matrix, x, y);
-	push.count = slots;
-	push.routing = lists ? VKQ_ROUTE_LISTS : VKQ_ROUTE_SLOTS;
-	push.slots_per_x = slots_per_x;
-	push.list_stride = 1 + routing.tokens;
-	for (const MatrixPiece& piece : matrix.pieces) {
-		VKQ_CHECK(describePiece(kernels, matrix, piece, push));
-		const bool whole_experts = piece.count >= matrix.rows;
-		push.first_row = whole_experts ? 0 : uint32_t(piece.first % matrix.rows);
-		const uint64_t rows = whole_experts ? matrix.rows : piece.count;
-		const vk::Groups groups{uint32_t(divideUp(rows, cut.rows)), lists ? uint32_t(divideUp(routing.tokens, cut.columns)) : 1,
-		                        lists ? matrix.experts : slots};
-		commands.dispatch(*pipeline, {piece.view, x.view, y.view, lists ? routing.lists : routing.chosen}, push, groups);
+	for (const Group& group : groupsOf(kernels, products)) {
+		const Product& first = *group.members[0];
+		const Cut cut = chooseCut(kernels, *first.matrix, group.rows(), x, lists ? routing.tokens : 1);
+		shader::ProductPush push = describe(kernels, first, x, slots);
+		push.routing = lists ? VKQ_ROUTE_LISTS : VKQ_ROUTE_SLOTS;
+		push.slots_per_x = slots_per_x;
+		push.list_stride = 1 + routing.tokens;
+		const vk::Groups groups{1, lists ? uint32_t(divideUp(routing.tokens, cut.columns)) : 1, lists ? first.matrix->experts : slots};
+		VKQ_CHECK(dispatchGroup(kernels, commands, group, x, push, cut, groups, lists ? routing.lists : routing.chosen));
 	}
 	return {};
 }

@@ -19,6 +19,7 @@
 #include "vk/memory.h"
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace vkq {
@@ -61,15 +62,27 @@ bool usesIntegerProduct(const Kernels& kernels, TensorType type, uint32_t count)
 
 /// Records x [count][columns] F32 -> 8 bits, as the variant's products read them; `to` takes quantizedActivationBytes(columns, count). columns: a multiple of 32.
 Result<void> quantizeActivations(const Kernels& kernels, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to);
+/// The same where no variant is at hand: `packed_bytes` is Variant::dot.
+Result<void> quantizeActivations(vk::Device& device, vk::CommandBuffer& commands, const Vectors& x, uint32_t columns, uint32_t count, const vk::BufferView& to, bool packed_bytes);
 
 /// Records x [count][columns] F32 -> `to`, F32 [count][columns], rounded as the reference rounds inputs of such weights. columns: a multiple of
 /// roundingBlock(). `rounding` is not None.
 Result<void> roundActivations(const Kernels& kernels, vk::CommandBuffer& commands, ActivationRounding rounding, const Vectors& x, uint32_t columns, uint32_t count,
                               const vk::BufferView& to);
 
-/// Records y = W x, or y += W x if `accumulate`, for `count` vectors.
-Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const Vectors& x, uint32_t count, const Vectors& y,
-                      bool accumulate = false);
+/// y = W x, or y += W x if `accumulate`.
+struct Product {
+	const Matrix* matrix;
+	Vectors y;
+	bool accumulate = false;
+};
+
+/// Records a product for `count` vectors.
+Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, const Product& product, const Vectors& x, uint32_t count);
+
+/// Records several products of the same vectors. Up to three whole matrices of one type share a dispatch where one binding can see their weights and another
+/// their outputs (y.stride 0): those of a layer do.
+Result<void> multiply(const Kernels& kernels, vk::CommandBuffer& commands, std::span<const Product> products, const Vectors& x, uint32_t count);
 
 /// Which expert each slot goes to; slot = token * places + place.
 struct ExpertRouting {
@@ -85,8 +98,10 @@ bool needsExpertLists(uint32_t tokens);
 /// Records chosen -> lists: for each expert the number of its slots, then the slots, ascending. A token may not choose an expert twice.
 Result<void> groupExperts(const Kernels& kernels, vk::CommandBuffer& commands, const ExpertRouting& routing, uint32_t experts);
 
-/// Records y[slot] = W[chosen[slot]] x[slot / slots_per_x]: slots_per_x is `places` where a token's slots share an input, 1 where each has its own.
-Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands, const Matrix& matrix, const ExpertRouting& routing, const Vectors& x,
-                             uint32_t slots_per_x, const Vectors& y);
+/// Records y[slot] = W[chosen[slot]] x[slot / slots_per_x] for each product: slots_per_x is `places` where a token's slots share an input, 1 where each
+/// has its own. Dispatches are shared as multiply() does.
+Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands, const Product& product, const ExpertRouting& routing, const Vectors& x, uint32_t slots_per_x);
+Result<void> multiplyExperts(const Kernels& kernels, vk::CommandBuffer& commands, std::span<const Product> products, const ExpertRouting& routing, const Vectors& x,
+                             uint32_t slots_per_x);
 
 }  // namespace vkq

@@ -78,12 +78,12 @@ Result<void> recordRotateHeads(vk::Device& device, vk::CommandBuffer& commands, 
 	return {};
 }
 
-Result<void> recordHadamard(vk::Device& device, vk::CommandBuffer& commands, vk::BufferView values, uint64_t elements) {
-	assert(elements % kHadamard == 0);
-	const uint32_t lanes = workgroupLanes(device, 64);
-	VKQ_TRY(const vk::Pipeline* pipeline, device.pipeline({ShaderId::hadamard, {lanes}}));
-	const uint32_t blocks = uint32_t(elements / kHadamard);
-	commands.dispatch(*pipeline, {values}, shader::HadamardPush{blocks}, {uint32_t(divideUp(blocks, lanes))});
+Result<void> recordHadamard(vk::Device& device, vk::CommandBuffer& commands, const ActivationOutput& values, uint32_t columns, uint32_t rows) {
+	assert(columns % kHadamard == 0);
+	const uint32_t lanes = workgroupLanes(device, 64), row_blocks = columns / kHadamard;
+	VKQ_TRY(const vk::Pipeline* pipeline, device.pipeline({ShaderId::hadamard, {lanes, 1, 1, values.constant()}}));
+	const shader::HadamardPush push{row_blocks * rows, row_blocks};
+	commands.dispatch(*pipeline, {values.floats, values.quantizedOr(values.floats)}, push, {uint32_t(divideUp(push.blocks, lanes))});
 	return {};
 }
 

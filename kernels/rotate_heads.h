@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/result.h"
+#include "kernels/activation_output.h"
 #include "kernels/kv_cache.h"
 #include "vk/commands.h"
 
@@ -43,7 +44,7 @@ Result<void> recordRotateHeads(vk::Device& device, vk::CommandBuffer& commands, 
 /// Elements that one transform mixes.
 extern const uint32_t kHadamard;
 
-/// Orthonormal Hadamard transform of `elements` floats (whole blocks of kHadamard), in place: takes a value cache's rotation back.
-Result<void> recordHadamard(vk::Device& device, vk::CommandBuffer& commands, vk::BufferView values, uint64_t elements);
+/// Orthonormal Hadamard transform of values.floats [rows][columns], columns being whole blocks of kHadamard, in place: takes a value cache's rotation back.
+Result<void> recordHadamard(vk::Device& device, vk::CommandBuffer& commands, const ActivationOutput& values, uint32_t columns, uint32_t rows);
 
 }  // namespace vkq

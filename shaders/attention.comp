@@ -6,12 +6,13 @@
 //   scores   a lane owns positions: K lies interleaved, neighbouring lanes load neighbouring words; q comes from shared memory
 //   values   a lane owns four dimensions (and, where dimensions are few, a share of the positions); p comes from shared memory
 // A position that was overwritten in a sliding layer's ring lies outside every window that is asked for, by the ring's size.
-// Queries come scaled. splits > 1: the output is, per split, token and head, head_dim sums, then maximum and sum: attention_merge.comp
+// Queries come scaled. The output is floats or 8 bits or both, as kOutputs says. splits > 1: the output is, per split, token and head, head_dim sums, then maximum and sum: attention_merge.comp
 // joins them.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_scalar_block_layout : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_basic : require
+#include "shared/product.h"
 #include "shared/step.h"
 #include "shared/transformer.h"
 
@@ -22,14 +23,17 @@ layout(constant_id = 5) const uint kGroup = 1;       // query heads that share a
 layout(constant_id = 6) const uint kTile = 32;       // positions; a multiple of the workgroup's size
 layout(constant_id = 7) const uint kKeyType = 1;
 layout(constant_id = 8) const uint kValueType = 1;
+layout(constant_id = 9) const uint kOutputs = VKQ_OUTPUT_FLOATS;
 layout(push_constant, scalar) uniform Push { AttentionPush push; };
 layout(binding = 0, scalar) readonly buffer Input { StepInput step_input; };
 layout(binding = 1, scalar) readonly buffer Query { vec4 query[]; };
 layout(binding = 2, scalar) readonly buffer Keys { uint keys[]; };
 layout(binding = 3, scalar) readonly buffer Values { uint values[]; };
 layout(binding = 4, scalar) writeonly buffer Output { float mixed[]; };
+layout(binding = 5, scalar) writeonly buffer Quantized { uint quantized[]; };
 
 #include "include/reduce.glsl"
+#include "include/activation_output.glsl"
 #include "include/cache_layout.glsl"
 
 #define CACHE_LOAD loadKey
@@ -144,9 +148,10 @@ void main() {
 	if (kShares > 1u) {
 		[[unroll]] for (uint r = 0; r < kRows; ++r) partial[r * kLanes + lane] = mixture[r * kQuadsPerLane];
 		barrier();
-		if (lane >= kQuads) return;
-		[[unroll]] for (uint r = 0; r < kRows; ++r)
-			for (uint s = 1; s < kShares; ++s) mixture[r * kQuadsPerLane] += partial[r * kLanes + s * kQuads + lane];
+		if (lane < kQuads) {
+			[[unroll]] for (uint r = 0; r < kRows; ++r)
+				for (uint s = 1; s < kShares; ++s) mixture[r * kQuadsPerLane] += partial[r * kLanes + s * kQuads + lane];
+		}
 	}
 	[[unroll]] for (uint r = 0; r < kRows; ++r) {
 		const uint row = first_row + r;
@@ -158,11 +163,23 @@ void main() {
 		[[unroll]] for (uint j = 0; j < kQuadsPerLane; ++j) {
 			const uint quad = lane + j * kLanes;
 			if (quad >= kQuads) continue;
-			[[unroll]] for (uint i = 0; i < 4u; ++i) mixed[at + quad * 4u + i] = mixture[r * kQuadsPerLane + j][i] * scale;
+			const vec4 out_quad = mixture[r * kQuadsPerLane + j] * scale;
+			if (kFloatOutput) [[unroll]] for (uint i = 0; i < 4u; ++i) mixed[at + quad * 4u + i] = out_quad[i];
+			if (kQuantizedOutput) q[r * kQuads + quad] = out_quad;   // queries are no longer needed
 		}
 		if (!whole && lane == 0u) {
 			mixed[at + kHeadDim] = maximum[r];
 			mixed[at + kHeadDim + 1u] = sum[r];
 		}
+	}
+	if (!kQuantizedOutput) return;
+	barrier();
+	const uint blocks = kHeadDim / 32u;   // of a head
+	for (uint b = lane; b < kRows * blocks; b += kLanes) {
+		const uint row = first_row + b / blocks;
+		if (row >= rows) continue;
+		float v[32];
+		[[unroll]] for (uint i = 0; i < 32u; ++i) v[i] = q[b * 8u + i / 4u][i % 4u];
+		quantizeBlock(v, row / kGroup, ((push.first_head + kv_head) * kGroup + row % kGroup) * blocks + b % blocks, push.heads * blocks);
 	}
 }

@@ -233,16 +233,16 @@ void main() {
 		x_base[c] = inputVector(y_vector[c]) * push.x_stride;
 	}
 
-	const uint first_row = push.first_row + gl_WorkGroupID.x * gl_WorkGroupSize.x * kRowsPerLane;
+	const uint first_row = matrix.first_row + matrix.group * gl_WorkGroupSize.x * kRowsPerLane;
 	bool mine[kRowsPerLane];
 	[[unroll]] for (uint t = 0; t < kRowsPerLane; ++t) {
 		const uint piece_row = pieceRow(work, first_row + t * gl_WorkGroupSize.x + lane);
-		mine[t] = piece_row < push.piece_rows;
+		mine[t] = piece_row < matrix.piece_rows;
 		const uint safe = loadedRow(work, first_row + t * gl_WorkGroupSize.x, lane);
-		row_base[t] = planeBase(0u, safe, push.row_words);
-		high_base[t] = planeBase(push.high_word, safe, push.row_high_words);
-		scale_base[t] = planeBase(push.scale_word, safe, push.row_scale_words);
-		super_base[t] = planeBase(push.super_word, safe, push.row_super_words);
+		row_base[t] = planeBase(matrix.codes, safe, push.row_words);
+		high_base[t] = planeBase(matrix.high, safe, push.row_high_words);
+		scale_base[t] = planeBase(matrix.scales, safe, push.row_scale_words);
+		super_base[t] = planeBase(matrix.super, safe, push.row_super_words);
 	}
 
 	[[unroll]] for (uint i = 0; i < kTile; ++i) acc[i] = 0.0;
@@ -264,7 +264,7 @@ void main() {
 		const uint row = first_row + t * gl_WorkGroupSize.x + lane;
 		[[unroll]] for (uint c = 0; c < kColumns; ++c) {
 			if (!mine[t] || work.first + c >= work.count) continue;
-			const uint at = y_vector[c] * push.y_stride + row;
+			const uint at = matrix.y + y_vector[c] * matrix.y_stride + row;
 			y[at] = push.accumulate != 0u ? y[at] + acc[t * kColumns + c] : acc[t * kColumns + c];
 		}
 	}

@@ -90,12 +90,12 @@ void main() {
 	const uint lane = gl_LocalInvocationID.x;
 	const Work work = findWork(VKQ_TILED_COLUMNS);
 	if (work.first >= work.count) return;
-	const uint first_row = push.first_row + gl_WorkGroupID.x * VKQ_TILED_ROWS;
+	const uint first_row = matrix.first_row + matrix.group * VKQ_TILED_ROWS;
 
 	const uint load_row = lane % VKQ_TILED_ROWS, load_row_part = lane / VKQ_TILED_ROWS;
 	const uint piece_row = pieceRow(work, first_row + load_row);
-	const uint safe = piece_row < push.piece_rows ? piece_row : 0u;
-	const uvec4 base = uvec4(0u, push.high_word, push.scale_word, push.super_word) +
+	const uint safe = piece_row < matrix.piece_rows ? piece_row : 0u;
+	const uvec4 base = uvec4(matrix.codes, matrix.high, matrix.scales, matrix.super) +
 		uvec4(rowBase(safe, push.row_words), rowBase(safe, push.row_high_words), rowBase(safe, push.row_scale_words), rowBase(safe, push.row_super_words));
 	const uint load_column = lane / kLanesPerVector, load_column_part = lane % kLanesPerVector;
 	const uint x_base = inputVector(outputVector(work, min(work.first + load_column, work.count - 1u))) * push.x_stride;
@@ -156,8 +156,8 @@ void main() {
 		const uint c = work.first + column + i / kSide, y_row = first_row + row + i % kSide;
 		const float sum = sums[i];
 #endif
-		if (c >= work.count || pieceRow(work, y_row) >= push.piece_rows) continue;
-		const uint at = outputVector(work, c) * push.y_stride + y_row;
+		if (c >= work.count || pieceRow(work, y_row) >= matrix.piece_rows) continue;
+		const uint at = matrix.y + outputVector(work, c) * matrix.y_stride + y_row;
 		y[at] = push.accumulate != 0u ? y[at] + sum : sum;
 	}
 }

@@ -28,7 +28,7 @@ uint loadWeight(uint base, uint word) {
 /// The row of the piece that a lane reads, by its group's first; groups beyond the end read the piece's first.
 uint loadedRow(Work work, uint group_row, uint lane) {
 	const uint piece_row = pieceRow(work, group_row);
-	return piece_row < push.piece_rows ? piece_row : 0u;
+	return piece_row < matrix.piece_rows ? piece_row : 0u;
 }
 
 /// Where a row's words of a plane start, counted in groups' words.
@@ -52,7 +52,7 @@ uint loadWeight(uint base, uint word) { return weights[base + word * kInterleave
 /// The row of the piece that a lane reads; lanes beyond the end read the piece's first.
 uint loadedRow(Work work, uint group_row, uint lane) {
 	const uint piece_row = pieceRow(work, group_row + lane);
-	return piece_row < push.piece_rows ? piece_row : 0u;
+	return piece_row < matrix.piece_rows ? piece_row : 0u;
 }
 
 /// Where a row's words of a plane start.

@@ -43,6 +43,11 @@
 #define VKQ_ACTIVATION_BYTE_WORDS 8
 #define VKQ_ACTIVATION_BYTES_WORDS 10
 
+// What kernels put out for products to read: bits of kOutputs (include/activation_output.glsl).
+#define VKQ_OUTPUT_FLOATS 1
+#define VKQ_OUTPUT_8BITS 2
+#define VKQ_OUTPUT_BYTES 4    // the 8 bits for products of packed bytes
+
 // How round_activations.comp rounds.
 #define VKQ_ROUND_HALF 1
 #define VKQ_ROUND_BFLOAT 2
@@ -54,13 +59,21 @@
 #define VKQ_TILED_LANES 256
 
 VKQ_SHARED_BEGIN
+struct ProductPart {
+	uint first_group;                           // workgroups from here on in x are this matrix's; beyond the grid: there is none
+	uint rows;                                  // of the matrix, or of one expert
+	uint piece_rows;                            // of all experts
+	uint weights_word;                          // where it starts in the binding
+	uint y_word;                                // where its output does; vectors of it are packed
+};
+
 struct ProductPush {
 	uint columns;                               // elements of a row
 	uint rows;                                  // of the matrix, or of one expert
 	uint piece_first;                           // the piece's first row, counted through all experts
 	uint piece_rows;
 	uint first_row;                             // of the matrix (of its expert): where the dispatch begins
-	uint high_word, scale_word, super_word;     // where planes 1, 2, 3 start, words
+	uint weights_word, y_word;                  // where the matrix and its output start in their bindings
 	uint row_words, row_high_words, row_scale_words, row_super_words;
 	uint count;                                 // input vectors
 	uint x_stride, y_stride;                    // words from one vector to the next
@@ -69,8 +82,9 @@ struct ProductPush {
 	uint slots_per_x;                           // routed: slot / slots_per_x is the input vector
 	uint list_stride;                           // VKQ_ROUTE_LISTS: words from one expert's list to the next
 	uint weights_address[2], x_address[2];      // low and high words of where the bindings lie; 0 where the device has no addresses
+	ProductPart second, third;                  // whole matrices of the same type that multiply the same vectors
 };
-VKQ_PUSH_SIZE(ProductPush, 92);
+VKQ_PUSH_SIZE(ProductPush, 128);
 
 struct QuantizeActivationsPush {
 	uint blocks;       // of 32 elements a vector

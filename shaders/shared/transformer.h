@@ -54,17 +54,17 @@ VKQ_PUSH_SIZE(AttentionPush, 56);
 
 struct AttentionMergePush {
 	uint heads;
-	uint head_dim;
 	uint splits;
 	uint output_stride;
 	uint tokens;
 };
-VKQ_PUSH_SIZE(AttentionMergePush, 20);
+VKQ_PUSH_SIZE(AttentionMergePush, 16);
 
 struct HadamardPush {
 	uint blocks;         // of VKQ_HADAMARD
+	uint row_blocks;     // of a row
 };
-VKQ_PUSH_SIZE(HadamardPush, 4);
+VKQ_PUSH_SIZE(HadamardPush, 8);
 
 struct ActivationPush {
 	uint columns;

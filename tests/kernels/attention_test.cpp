@@ -18,7 +18,8 @@ struct Shape {
 	uint32_t tokens = 1, past = 0, heads = 4, kv_heads = 2, head_dim = 64, window = 0, splits = 1, cells = 0;
 	float softcap = 0;
 	TensorType key = TensorType::F16, value = TensorType::F16;
-	uint32_t cut = 0;   // heads of the first piece of K; 0: one piece
+	uint32_t cut = 0;         // heads of the first piece of K; 0: one piece
+	bool quantized = false;   // 8 bits are put out too
 };
 
 struct AttentionTest : KernelTest {
@@ -39,6 +40,7 @@ struct AttentionTest : KernelTest {
 		const auto q = normal(size_t(s.tokens) * s.heads * s.head_dim, 1.0f / std::sqrt(float(s.head_dim)) * 2);
 		const auto k = normal(size_t(total) * kv_width), v = normal(size_t(total) * kv_width);
 		auto query = bufferOf(q), keys = bufferOf(k), values = bufferOf(v), out = buffer(q.size() * 4);
+		auto quantized = buffer(s.quantized ? quantizedActivationBytes(s.heads * s.head_dim, s.tokens) : 0);
 		auto splits = buffer(uint64_t(s.splits) * s.tokens * s.heads * (s.head_dim + 2) * 4);
 		auto step = buffer(16), fill_step = buffer(16);
 
@@ -68,9 +70,11 @@ struct AttentionTest : KernelTest {
 		std::memcpy(step.mapped(), &input, sizeof input);
 		run([&](vk::CommandBuffer& commands) {
 			return recordAttention(*device, commands, {.step_input = step, .query = query, .query_stride = s.heads * s.head_dim, .keys = key_pieces, .values = value_pieces,
-			                                           .output = out, .splits_buffer = splits, .splits = s.splits, .tokens = s.tokens, .heads = s.heads,
+			                                           .output = {out, s.quantized ? vk::BufferView(quantized) : vk::BufferView()}, .splits_buffer = splits, .splits = s.splits, .tokens = s.tokens, .heads = s.heads,
 			                                           .kv_heads = s.kv_heads, .head_dim = s.head_dim, .window = s.window, .softcap = s.softcap});
 		});
+
+		if (s.quantized) expectQuantized(out, quantized, s.heads * s.head_dim, s.tokens, false);
 
 		const auto kept_k = kept(s.key, k, s.head_dim), kept_v = kept(s.value, v, s.head_dim);
 		const bool coarse = s.key == TensorType::IQ4_NL || s.value == TensorType::IQ4_NL;
@@ -135,6 +139,13 @@ TEST_F(AttentionTest, SlidesOverARing) {
 	check({.tokens = 9, .past = 300, .window = 24, .cells = 64});
 	check({.tokens = 32, .past = 32, .window = 32, .cells = 64, .key = TensorType::Q4_0});
 	check({.tokens = 4, .past = 90, .window = 1, .splits = 4, .cells = 64});
+}
+
+// Heads of whole blocks of 32, with and without splits; heads that blocks reach over.
+TEST_F(AttentionTest, PutsOut8BitsToo) {
+	check({.tokens = 3, .past = 50, .heads = 6, .kv_heads = 2, .quantized = true});
+	check({.tokens = 2, .past = 300, .head_dim = 96, .splits = 3, .quantized = true});
+	check({.tokens = 2, .past = 5, .heads = 2, .kv_heads = 2, .head_dim = 80, .quantized = true});
 }
 
 TEST_F(AttentionTest, CapsScores) { check({.tokens = 4, .past = 60, .softcap = 1.5f}); }

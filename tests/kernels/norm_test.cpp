@@ -27,7 +27,7 @@ TEST_F(NormTest, EqualsHostOverShapesIncludingOddOnes) {
 		const auto x = normal(kRows * columns, 3.0f), y = normal(kRows * columns), after = normal(columns), before = normal(columns);
 		for (const bool with_after : {false, true}) {
 			auto residual = bufferOf(x), block_out = bufferOf(y), after_weight = bufferOf(after), before_weight = bufferOf(before), out = buffer(kRows * columns * 4);
-			Norm norm{.residual = residual, .before = before_weight, .out = out, .columns = columns, .rows = kRows, .eps = 1e-5f};
+			Norm norm{.residual = residual, .before = before_weight, .out = {out}, .columns = columns, .rows = kRows, .eps = 1e-5f};
 			if (with_after) {
 				norm.block_out = block_out;
 				norm.after = after_weight;
@@ -48,12 +48,38 @@ TEST_F(NormTest, EqualsHostOverShapesIncludingOddOnes) {
 	}
 }
 
+// The floats of a pass that gives these alone, and quantizing them, are the oracle.
+TEST_F(NormTest, PutsOut8BitsTooOrInstead) {
+	constexpr uint32_t kColumns = 288, kRows = 3;
+	const auto x = normal(kRows * kColumns, 3.0f), y = normal(kRows * kColumns), after = normal(kColumns), before = normal(kColumns);
+	auto after_weight = bufferOf(after), before_weight = bufferOf(before), out = buffer(kRows * kColumns * 4), quantized = buffer(quantizedActivationBytes(kColumns, kRows));
+	const auto norm = [&](const vk::Buffer& residual, const vk::Buffer& block_out, const ActivationOutput& output) {
+		run([&](vk::CommandBuffer& commands) {
+			return recordNorm(*device, commands, {.residual = residual, .block_out = block_out, .after = after_weight, .before = before_weight, .out = output,
+			                                      .columns = kColumns, .rows = kRows, .eps = 1e-5f});
+		});
+	};
+	auto residual = bufferOf(x), block_out = bufferOf(y);
+	norm(residual, block_out, {out});
+	for (const bool packed_bytes : {false, true}) {
+		auto again = bufferOf(x), in_and_out = bufferOf(y);
+		norm(again, in_and_out, {in_and_out, quantized, packed_bytes, true});
+		for (uint32_t i = 0; i < kRows * kColumns; ++i) ASSERT_EQ(floats(in_and_out)[i], floats(out)[i]) << i;
+		expectQuantized(out, quantized, kColumns, kRows, packed_bytes);
+	}
+	auto again = bufferOf(x), untouched = bufferOf(y);
+	std::memset(quantized.mapped(), 0, quantized.bytes());
+	norm(again, untouched, {untouched, quantized, false, false});
+	EXPECT_EQ(floats(untouched)[0], y[0]);
+	expectQuantized(out, quantized, kColumns, kRows, false);
+}
+
 TEST_F(NormTest, StartsAtTheFirstRowAskedFor) {
 	constexpr uint32_t kColumns = 33;
 	const auto x = normal(4 * kColumns), weight = normal(kColumns);
 	auto residual = bufferOf(x), before = bufferOf(weight), out = buffer(kColumns * 4);
 	run([&](vk::CommandBuffer& commands) {
-		return recordNorm(*device, commands, {.residual = residual, .before = before, .out = out, .columns = kColumns, .first_row = 3, .rows = 1, .eps = 1e-6f});
+		return recordNorm(*device, commands, {.residual = residual, .before = before, .out = {out}, .columns = kColumns, .first_row = 3, .rows = 1, .eps = 1e-6f});
 	});
 	const auto expected = normalized(std::vector<double>(x.begin() + 3 * kColumns, x.end()), weight, 1e-6);
 	for (uint32_t i = 0; i < kColumns; ++i) EXPECT_NEAR(floats(out)[i], expected[i], 1e-5);
@@ -66,7 +92,7 @@ TEST_F(ActivationTest, SwiGluAndGeGluEqualHostWithExtremeInputs) {
 	for (const bool gelu : {false, true}) {
 		auto gates = bufferOf(gate), linears = bufferOf(linear), out = buffer(kColumns * kRows * 4);
 		run([&](vk::CommandBuffer& commands) {
-			return recordGatedActivation(*device, commands, {gates, linears, out, kColumns, kRows, kColumns, kColumns, 0, kColumns, gelu});
+			return recordGatedActivation(*device, commands, {gates, linears, {out}, kColumns, kRows, kColumns, kColumns, 0, kColumns, gelu});
 		});
 		for (size_t i = 0; i < gate.size(); ++i) {
 			const double x = gate[i];
@@ -81,13 +107,28 @@ TEST_F(ActivationTest, HalvesOfFusedRowsMeet) {
 	const auto both = normal(kRows * 2 * kColumns);
 	auto fused = bufferOf(both), out = buffer(kColumns * kRows * 4);
 	run([&](vk::CommandBuffer& commands) {
-		return recordGatedActivation(*device, commands, {fused, fused, out, kColumns, kRows, 2 * kColumns, 2 * kColumns, kColumns, kColumns, false});
+		return recordGatedActivation(*device, commands, {fused, fused, {out}, kColumns, kRows, 2 * kColumns, 2 * kColumns, kColumns, kColumns, false});
 	});
 	for (uint32_t row = 0; row < kRows; ++row)
 		for (uint32_t i = 0; i < kColumns; ++i) {
 			const double x = both[row * 2 * kColumns + i];
 			ASSERT_NEAR(floats(out)[row * kColumns + i], x / (1 + std::exp(-x)) * both[row * 2 * kColumns + kColumns + i], 1e-5);
 		}
+}
+
+TEST_F(ActivationTest, PutsOut8BitsTooOrInstead) {
+	constexpr uint32_t kColumns = 352, kRows = 2;
+	auto gates = bufferOf(normal(kColumns * kRows, 4.0f)), linears = bufferOf(normal(kColumns * kRows)), out = buffer(kColumns * kRows * 4);
+	auto quantized = buffer(quantizedActivationBytes(kColumns, kRows));
+	const auto activate = [&](const ActivationOutput& output) {
+		run([&](vk::CommandBuffer& commands) { return recordGatedActivation(*device, commands, {gates, linears, output, kColumns, kRows, kColumns, kColumns, 0, kColumns, false}); });
+	};
+	activate({out});
+	activate({linears, quantized, true, false});
+	expectQuantized(out, quantized, kColumns, kRows, true);
+	activate({linears, quantized, false, true});   // in place, as the model has it
+	expectQuantized(out, quantized, kColumns, kRows, false);
+	for (uint32_t i = 0; i < kColumns * kRows; ++i) ASSERT_EQ(floats(linears)[i], floats(out)[i]) << i;
 }
 
 TEST_F(ActivationTest, SoftcapBoundsEveryLogit) {

@@ -248,7 +248,7 @@ struct ProductTest : testing::TestWithParam<std::string_view> {
 			commands->barrier();
 			input = {quantized, 0, true};
 		}
-		const auto recorded = multiply(kernels, *commands, w.matrix, input, count, {y}, accumulate);
+		const auto recorded = multiply(kernels, *commands, Product{&w.matrix, {y}, accumulate}, input, count);
 		ASSERT_TRUE(recorded.ok()) << recorded.error().message;
 		ASSERT_TRUE(commands->submitAndWait().ok());
 		const auto used = integer ? dequantize(quantized, x, w.columns) : x;
@@ -369,7 +369,7 @@ TEST_P(ProductTest, ZeroInputGivesZero) {
 	ASSERT_TRUE(commands.ok() && commands->begin().ok());
 	ASSERT_TRUE(quantizeActivations(kernels, *commands, {x}, 256, 1, quantized).ok());
 	commands->barrier();
-	ASSERT_TRUE(multiply(kernels, *commands, w.matrix, {quantized, 0, true}, 1, {y}).ok());
+	ASSERT_TRUE(multiply(kernels, *commands, Product{&w.matrix, {y}}, {quantized, 0, true}, 1).ok());
 	ASSERT_TRUE(commands->submitAndWait().ok());
 	for (int i = 0; i < 8; ++i) EXPECT_EQ(reinterpret_cast<float*>(y.mapped())[i], 0.0f);
 }
@@ -395,7 +395,7 @@ TEST_P(ProductTest, VectorsMayLieApart) {
 	Buffer y = download(3 * 17 * 4);
 	auto commands = CommandBuffer::create(*device);
 	ASSERT_TRUE(commands.ok() && commands->begin().ok());
-	ASSERT_TRUE(multiply(kernels, *commands, w.matrix, {x_buffer, 100}, 3, {y, 17}).ok());
+	ASSERT_TRUE(multiply(kernels, *commands, Product{&w.matrix, {y, 17}}, {x_buffer, 100}, 3).ok());
 	ASSERT_TRUE(commands->submitAndWait().ok());
 	for (uint32_t v = 0; v < 3; ++v)
 		for (uint32_t row = 0; row < 10; ++row)
@@ -441,7 +441,7 @@ TEST_P(ProductTest, TokensGoToTheirExperts) {
 			ASSERT_TRUE(groupExperts(kernels, *commands, routing, kExperts).ok());
 		}
 		commands->barrier();
-		ASSERT_TRUE(multiplyExperts(kernels, *commands, w.matrix, routing, input, slots_per_x, {y}).ok());
+		ASSERT_TRUE(multiplyExperts(kernels, *commands, Product{&w.matrix, {y}}, routing, input, slots_per_x).ok());
 		ASSERT_TRUE(commands->submitAndWait().ok());
 
 		const auto used = integer ? dequantize(quantized, x, kColumns) : x;
@@ -450,6 +450,73 @@ TEST_P(ProductTest, TokensGoToTheirExperts) {
 				expectProduct(w, uint64_t(chosen[slot]) * rows + row, std::span(used).subspan(uint64_t(slot / slots_per_x) * kColumns, kColumns),
 				              reinterpret_cast<float*>(y.mapped())[uint64_t(slot) * rows + row], "tokens " + std::to_string(c.tokens) + " slot " + std::to_string(slot),
 				              kernels.variant.cooperative && typeInfo(c.type).quantized && !integer && c.tokens > 8);
+	}
+}
+
+// As the projections of a layer do: weights in one buffer, in another order than the products, outputs in another. What each gives alone is the oracle. The fourth
+// lies elsewhere and is a dispatch of its own.
+TEST_P(ProductTest, MatricesOfOneTypeShareADispatch) {
+	if (slowToCompile(kernels)) GTEST_SKIP() << "this driver takes seconds to compile it";
+	constexpr uint32_t kColumns = 256, kExperts = 2, kMostTokens = 67;
+	struct Case {
+		uint32_t experts, tokens;
+		std::vector<uint32_t> rows;
+	};
+	for (const Case& c : {Case{1, 1, {70, 37, 8, 64}}, {1, 3, {70, 37, 8, 64}}, {1, kMostTokens, {70, 37, 8, 64}}, {kExperts, 1, {64, 64, 64, 64}}, {kExperts, 11, {64, 64, 64, 64}}}) {
+		std::vector<Weights> alone;
+		for (const uint32_t rows : c.rows) alone.push_back(weights(TensorType::Q5_K, kColumns, rows, c.experts));
+		std::vector<Matrix> matrices;
+		for (const Weights& w : alone) matrices.push_back(w.matrix);
+		Buffer together = download(1 << 18), outputs = download(8 * kMostTokens * 128 * 4);
+		uint64_t end = 0;
+		for (const size_t i : {2, 0, 1}) {
+			const Buffer& own = alone[i].buffers[0];
+			ASSERT_LE(end + own.bytes(), together.bytes());
+			std::memcpy(together.mapped() + end, own.mapped(), own.bytes());
+			matrices[i].pieces[0].view = {together, end, own.bytes()};
+			end = alignUp(end + own.bytes(), 256);
+		}
+		const bool lists = c.experts > 1 && needsExpertLists(c.tokens);
+		const bool integer = !lists && isInteger(TensorType::Q5_K, c.experts > 1 ? 1 : c.tokens, Arithmetic::Usual);
+		const Buffer x = upload<float>(randomVectors(uint64_t(c.tokens) * kColumns, random));
+		std::vector<uint32_t> chosen(c.tokens);
+		for (uint32_t& expert : chosen) expert = random() % c.experts;
+		const Buffer chosen_buffer = upload<uint32_t>(chosen);
+		Buffer list_buffer = download(kExperts * (1 + c.tokens) * 4), quantized = download(quantizedActivationBytes(kColumns, c.tokens));
+		const ExpertRouting routing{chosen_buffer, list_buffer, c.tokens, 1};
+		std::memset(outputs.mapped(), 0, outputs.bytes());
+		const auto output = [&](size_t i) { return vk::BufferView(outputs, i * kMostTokens * 128 * 4, uint64_t(c.tokens) * c.rows[i % 4] * 4); };
+
+		auto commands = CommandBuffer::create(*device);
+		ASSERT_TRUE(commands.ok() && commands->begin().ok());
+		Vectors input{x};
+		if (integer) {
+			ASSERT_TRUE(quantizeActivations(kernels, *commands, input, kColumns, c.tokens, quantized).ok());
+			input = {quantized, 0, true};
+		}
+		if (lists) {
+			ASSERT_TRUE(groupExperts(kernels, *commands, routing, kExperts).ok());
+		}
+		commands->barrier();
+		const auto record = [&](std::span<const Product> products) {
+			return c.experts > 1 ? multiplyExperts(kernels, *commands, products, routing, input, 1) : multiply(kernels, *commands, products, input, c.tokens);
+		};
+		std::vector<Product> joined;
+		for (size_t i = 0; i < 4; ++i) {
+			const Product separate{&alone[i].matrix, {output(i)}};
+			ASSERT_TRUE(record(std::span(&separate, 1)).ok());
+			joined.push_back({&matrices[i], {output(4 + (i + 2) % 4)}});   // not in their order
+			joined.back().y.view.bytes = output(i).bytes;
+		}
+		ASSERT_TRUE(record(joined).ok());
+		ASSERT_TRUE(commands->submitAndWait().ok());
+		for (size_t i = 0; i < 4; ++i) {
+			const auto *expected = reinterpret_cast<const float*>(outputs.mapped() + output(i).offset), *got = reinterpret_cast<const float*>(outputs.mapped() + joined[i].y.view.offset);
+			EXPECT_NE(expected[0], 0.0f);
+			for (uint64_t at = 0; at < uint64_t(c.tokens) * c.rows[i]; ++at) {
+				ASSERT_EQ(got[at], expected[at]) << "experts " << c.experts << " tokens " << c.tokens << " matrix " << i << " at " << at;
+			}
+		}
 	}
 }
 
@@ -463,7 +530,7 @@ TEST_P(ProductTest, PiecesMayBePartsOfAnExpert) {
 	Buffer y = download(2 * w.rows * 4);
 	auto commands = CommandBuffer::create(*device);
 	ASSERT_TRUE(commands.ok() && commands->begin().ok());
-	ASSERT_TRUE(multiplyExperts(kernels, *commands, w.matrix, {chosen_buffer, chosen_buffer, 2, 1}, {x_buffer}, 1, {y}).ok());
+	ASSERT_TRUE(multiplyExperts(kernels, *commands, Product{&w.matrix, {y}}, {chosen_buffer, chosen_buffer, 2, 1}, {x_buffer}, 1).ok());
 	ASSERT_TRUE(commands->submitAndWait().ok());
 	for (uint32_t slot = 0; slot < 2; ++slot)
 		for (uint32_t row = 0; row < w.rows; ++row)
@@ -499,7 +566,7 @@ TEST_P(ProductTest, MatricesBeyondOneBinding) {
 	Buffer y = download(kRows * 4);
 	auto commands = CommandBuffer::create(*device);
 	ASSERT_TRUE(commands.ok() && commands->begin().ok());
-	ASSERT_TRUE(multiply(kernels, *commands, matrix, {x}, 1, {y}).ok());
+	ASSERT_TRUE(multiply(kernels, *commands, Product{&matrix, {y}}, {x}, 1).ok());
 	ASSERT_TRUE(commands->submitAndWait().ok());
 	const auto* out = reinterpret_cast<const float*>(y.mapped());
 	for (uint32_t row = 0; row < kRows; ++row) {
@@ -524,7 +591,7 @@ TEST_P(ProductTest, PiecesFarBeyondFourGiB) {
 	out[kExpertRows] = -1.0f;
 	auto commands = CommandBuffer::create(*device);
 	ASSERT_TRUE(commands.ok() && commands->begin().ok());
-	ASSERT_TRUE(multiplyExperts(kernels, *commands, matrix, {chosen_buffer, chosen_buffer, 2, 1}, {x_buffer}, 1, {y}).ok());
+	ASSERT_TRUE(multiplyExperts(kernels, *commands, Product{&matrix, {y}}, {chosen_buffer, chosen_buffer, 2, 1}, {x_buffer}, 1).ok());
 	ASSERT_TRUE(commands->submitAndWait().ok());
 	for (uint32_t row = 0; row < rows; ++row) expectProduct(w, row, std::span(x).first(256), out[row], "far");
 	EXPECT_EQ(out[kExpertRows], -1.0f) << "an expert that this piece does not hold";

@@ -73,8 +73,19 @@ TEST_F(RotateHeadsTest, HadamardIsItsOwnInverse) {
 		for (uint32_t i = 0; i < kHadamard; ++i) sum += x[block * kHadamard + i];
 		EXPECT_NEAR(floats(values)[block * kHadamard], sum / std::sqrt(double(kHadamard)), 1e-5) << "the first of each block is the sum";
 	}
-	run([&](vk::CommandBuffer& commands) { return recordHadamard(*device, commands, values, x.size()); });
+	run([&](vk::CommandBuffer& commands) { return recordHadamard(*device, commands, {values}, kHeads * kHeadDim, kTokens); });
 	for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(floats(values)[i], x[i], 1e-5);
+}
+
+TEST_F(RotateHeadsTest, HadamardPutsOut8BitsTooOrInstead) {
+	constexpr uint32_t kRows = 2, kColumns = 192;
+	const auto x = normal(kRows * kColumns);
+	auto both = bufferOf(x), alone = bufferOf(x), quantized = buffer(quantizedActivationBytes(kColumns, kRows)), quantized_alone = buffer(quantizedActivationBytes(kColumns, kRows));
+	run([&](vk::CommandBuffer& commands) { return recordHadamard(*device, commands, {both, quantized, false, true}, kColumns, kRows); });
+	run([&](vk::CommandBuffer& commands) { return recordHadamard(*device, commands, {alone, quantized_alone, false, false}, kColumns, kRows); });
+	EXPECT_EQ(floats(alone)[0], x[0]);
+	expectQuantized(both, quantized, kColumns, kRows, false);
+	expectQuantized(both, quantized_alone, kColumns, kRows, false);
 }
 
 // As the projections of a family with one matrix for all three lie: queries, keys, values behind one another in a token's row; each with a bias of its own, keys

@@ -1,6 +1,9 @@
 // A device (validated where the layer is installed), buffers that the host sees, and random numbers for kernel tests.
 #pragma once
 
+#include "kernels/product.h"
+#include "quant/device_layout.h"
+#include "shaders/shared/product.h"
 #include "vk/commands.h"
 #include "vk/device.h"
 #include "vk/memory.h"
@@ -50,6 +53,14 @@ struct KernelTest : testing::Test {
 		std::vector<float> values(count);
 		for (float& value : values) value = distribution(random);
 		return values;
+	}
+
+	/// Expects that an output's 8 bits are what quantizing its floats [rows][columns] gives.
+	void expectQuantized(const vk::Buffer& output_floats, const vk::Buffer& output_8bits, uint32_t columns, uint32_t rows, bool packed_bytes) {
+		auto expected = buffer(quantizedActivationBytes(columns, rows));
+		run([&](vk::CommandBuffer& commands) { return quantizeActivations(*device, commands, {output_floats}, columns, rows, expected, packed_bytes); });
+		const uint32_t block_words = packed_bytes ? VKQ_ACTIVATION_BYTES_WORDS : VKQ_ACTIVATION_WORDS;
+		for (uint32_t i = 0; i < columns / 32 * rows * block_words; ++i) ASSERT_EQ(words(output_8bits)[i], words(expected)[i]) << "word " << i << " of " << rows << " x " << columns;
 	}
 
 	/// Records with `record(commands)`, submits, waits.
