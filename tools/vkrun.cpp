@@ -169,7 +169,11 @@ int vkrun(int argc, char** argv) {
 	}
 	if (!answer) return failed(answer.error());
 	if (arguments.json) printJson(answerJson(*answer, *session, *settings, raw ? &prompt_tokens : nullptr));
-	else if (!arguments.quiet) printTimes(*session);
+	else if (!arguments.quiet) {
+		if (answer->reason == StopReason::ContextFull)
+			fmt::print(stderr, "vkrun: stopped, for the context of {} tokens is full; --ctx sets it\n", formatExact(session->context()));
+		printTimes(*session);
+	}
 	return answer->reason == StopReason::Interrupted ? kInterrupted : kDone;
 }
 

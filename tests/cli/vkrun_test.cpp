@@ -154,6 +154,12 @@ TEST(Vkrun, SaysWhatIsWrongWithAPrompt) {
 	EXPECT_NE(long_prompt.firstError().find("context"), std::string::npos) << long_prompt.err;
 }
 
+TEST(Vkrun, SaysWhenTheContextIsFull) {
+	const ToolResult full = vkrun({kModel, "-p", "It was", "-n", "8", "--ctx", "6", "--temp", "0"});
+	EXPECT_EQ(full.code, 0);
+	EXPECT_NE(full.firstError().find("the context of 6 tokens is full"), std::string::npos) << full.err;
+}
+
 TEST(Vkrun, SaysWhatIsWrongWithOptions) {
 	EXPECT_EQ(vkrun({}).code, 2);
 	EXPECT_EQ(vkrun({kModel, "-p", "x", "--kv", "q4_k"}).code, 2);
