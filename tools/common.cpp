@@ -68,7 +68,11 @@ std::optional<int> parseArguments(CLI::App& app, int argc, char** argv) {
 		app.parse(argc, argv);
 	} catch (const CLI::ParseError& error) {
 		if (error.get_exit_code() == int(CLI::ExitCodes::Success)) return app.exit(error);   // --help, --version
-		return report(app.get_name(), fail(ErrorCode::kUsage, error.what(), fmt::format("see {} --help", app.get_name())));
+		std::string message = error.what();
+		// A mistyped option is the likelier mistake than what is missing because of it.
+		for (const std::string& unknown : app.remaining(true))
+			if (unknown.starts_with('-')) message = fmt::format("there is no option {}", unknown);
+		return report(app.get_name(), fail(ErrorCode::kUsage, message, fmt::format("see {} --help", app.get_name())));
 	}
 	return std::nullopt;
 }

@@ -155,6 +155,7 @@ TEST(Vkquant, ExplainsUsageErrors) {
 		EXPECT_EQ(result.out, "");
 		EXPECT_TRUE(result.err.starts_with("vkquant: ")) << result.err;
 	}
+	EXPECT_EQ(runTool("vkquant", {"--no-such-flag"}).firstError(), "vkquant: there is no option --no-such-flag") << "and not that the model is missing";
 }
 
 TEST(Vkquant, HelpHasExamplesAndTypes) {
