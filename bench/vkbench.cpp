@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
 	CLI::App app{"Measures vkquant on a device.", "vkbench"};
 	app.require_subcommand(1);
-	const vkq::bench::Part parts[] = {vkq::bench::kernelsPart(app), vkq::bench::modelsPart(app)};
+	const vkq::bench::Part parts[] = {vkq::bench::kernelsPart(app), vkq::bench::attentionPart(app), vkq::bench::modelsPart(app)};
 	try {
 		app.parse(argc, argv);
 	} catch (const CLI::ParseError& error) {

@@ -16,6 +16,7 @@ struct Part {
 };
 
 Part kernelsPart(CLI::App& app);
+Part attentionPart(CLI::App& app);
 Part modelsPart(CLI::App& app);
 
 }  // namespace vkq::bench

@@ -2,6 +2,7 @@
 //
 // A sample is one submission that passes over at least --megabytes of weights (as many copies of the matrix as that takes, so that no
 // cache holds them); the best of --repeat samples counts, because other load on the machine only ever adds time.
+#include "bench/sample.h"
 #include "bench/vkbench.h"
 
 #include "core/bytes.h"
@@ -13,9 +14,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <ctime>
 
 namespace vkq::bench {
 
@@ -38,27 +36,14 @@ struct Shape {
 	uint32_t columns, rows;
 };
 
-struct Sample {
-	double wall = INFINITY, cpu = INFINITY;   // seconds, the least of all samples
-};
-
 struct Row {
 	TensorType type;
 	Shape shape;
 	uint32_t vectors;
 	bool integer;
-	double first_seconds;   // the first dispatch: the driver compiles
 	Sample time;            // of one product
 	double weight_bytes;
 };
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-double cpuNow() {
-	timespec time{};
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-	return double(time.tv_sec) + double(time.tv_nsec) * 1e-9;
-}
 
 Result<Shape> parseShape(const std::string& text) {
 	unsigned columns = 0, rows = 0;
@@ -66,22 +51,6 @@ Result<Shape> parseShape(const std::string& text) {
 	if (std::sscanf(text.c_str(), "%ux%u%c", &columns, &rows, &rest) != 2 || !columns || !rows)
 		return fail(ErrorCode::kUsage, fmt::format("'{}' is no shape", text), "write COLUMNSxROWS, for example 2048x8192");
 	return Shape{columns, rows};
-}
-
-/// Submits the recording `repeat` times.
-Result<Sample> sample(CommandBuffer& commands, uint32_t repeat, double& first) {
-	Sample best;
-	for (uint32_t i = 0; i <= repeat; ++i) {
-		const double wall = now(), cpu = cpuNow();
-		VKQ_CHECK(commands.submitAndWait());
-		if (i == 0) {
-			first = now() - wall;
-			continue;
-		}
-		best.wall = std::min(best.wall, now() - wall);
-		best.cpu = std::min(best.cpu, cpuNow() - cpu);
-	}
-	return best;
 }
 
 /// Bytes a second, read and written together.
@@ -95,8 +64,7 @@ Result<double> copyBandwidth(Device& device, const Options& options) {
 	VKQ_CHECK(commands.begin());
 	const uint32_t groups = uint32_t(std::min<uint64_t>(divideUp(bytes / 16, kLanes), 4096));
 	commands.dispatch(*pipeline, {from, to}, shader::CopyWordsPush{uint32_t(bytes / 16)}, {groups});
-	double first = 0;
-	VKQ_TRY(const Sample best, sample(commands, std::min(options.repeat, 20u), first));
+	VKQ_TRY(const Sample best, sample(commands, std::min(options.repeat, 20u)));
 	return 2.0 * double(bytes) / best.wall;
 }
 
@@ -147,11 +115,11 @@ Result<Row> measure(const Kernels& kernels, const Options& options, TensorType t
 		VKQ_CHECK(multiply(kernels, commands, Product{&matrix, {y}}, input, vectors));
 		commands.barrier();
 	}
-	Row row{type, shape, vectors, integer, 0, {}, double(layout->bytes)};
-	VKQ_TRY(row.time, sample(commands, options.repeat, row.first_seconds));
+	Row row{type, shape, vectors, integer, {}, double(layout->bytes)};
+	VKQ_TRY(row.time, sample(commands, options.repeat));
 	row.time.wall /= double(copies);
 	row.time.cpu /= double(copies);
-	row.first_seconds = std::max(0.0, row.first_seconds - row.time.wall * double(copies));
+	row.time.first = std::max(0.0, row.time.first - row.time.wall * double(copies));   // the rest is the driver compiling
 	return row;
 }
 
@@ -180,10 +148,10 @@ Result<void> run(const Options& options) {
 					const double rate = row.weight_bytes / row.time.wall, flops = 2.0 * shape.columns * shape.rows * vectors / row.time.wall;
 					json["products"].push_back({{"type", typeName(*type)}, {"columns", shape.columns}, {"rows", shape.rows}, {"vectors", vectors},
 					                            {"inputs", integer ? "8bits" : "floats"}, {"seconds", row.time.wall}, {"cpu_seconds", row.time.cpu},
-					                            {"first_seconds", row.first_seconds}, {"GBps", rate * 1e-9}, {"share_of_copy", rate / copy}, {"GFLOPps", flops * 1e-9}});
+					                            {"first_seconds", row.time.first}, {"GBps", rate * 1e-9}, {"share_of_copy", rate / copy}, {"GFLOPps", flops * 1e-9}});
 					if (!options.json)
 						fmt::print("{:<7} {:>13} {:>7} {:<7} {:>11.1f} {:>8.2f} {:>6.0f}% {:>9.1f} {:>10.1f} {:>9.0f}\n", typeName(*type), text, vectors, integer ? "8 bits" : "floats",
-						           row.time.wall * 1e6, rate * 1e-9, 100 * rate / copy, flops * 1e-9, row.time.cpu * 1e6, row.first_seconds * 1e3);
+						           row.time.wall * 1e6, rate * 1e-9, 100 * rate / copy, flops * 1e-9, row.time.cpu * 1e6, row.time.first * 1e3);
 					std::fflush(stdout);
 				}
 		}

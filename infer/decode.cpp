@@ -55,7 +55,7 @@ public:
 		                                               .output = step_.cache.hadamard_v ? ActivationOutput{mixed.floats} : mixed, .splits_buffer = splits ? step_.allocation.view(*splits) : vk::BufferView(),
 		                                               .splits = splits ? attentionSplits(h_, tokens_, step_.context) : 1, .tokens = tokens_, .heads = h_.n_head,
 		                                               .kv_heads = h_.n_head_kv, .head_dim = h_.head_dim, .window = slides ? h_.sliding_window : 0,
-		                                               .softcap = h_.attention_softcap}));
+		                                               .softcap = h_.attention_softcap, .whole_vectors = kernels_.variant.stream}));
 		commands_.barrier();
 		if (step_.cache.hadamard_v) {
 			VKQ_CHECK(recordHadamard(device_, commands_, mixed, h_.n_embd_q(), tokens_));

@@ -26,6 +26,7 @@ struct Attention {
 	uint32_t head_dim = 0;            // a multiple of 4
 	uint32_t window = 0;              // tokens seen; 0: all
 	float softcap = 0;
+	bool whole_vectors = false;       // Variant::stream: where the shapes allow it, K and V are loaded so
 };
 
 /// Includes the barriers and dispatches that follow where there are splits, or where blocks of 8 bits reach over heads.

@@ -53,7 +53,7 @@ foreach(format q2_k q3_k q4_k q5_k q6_k)
 endforeach()
 
 # Between the products: one variant each, specialized by constants.
-foreach(name norm rotate_heads attention attention_merge activation softcap moe_routing moe_combine hadamard sum_squares)
+foreach(name norm rotate_heads attention attention_stream attention_merge activation softcap moe_routing moe_combine hadamard sum_squares)
 	vkq_shader(${name} SOURCE ${name}.comp)
 endforeach()
 

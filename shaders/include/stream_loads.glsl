@@ -6,7 +6,8 @@
 // against its size one by one, which keeps them apart. kernels/load_probe.h measures whether a driver does all this.
 //
 // An address that is the same for all lanes is read even where no lane is active: in the body of a loop that has just ended, after a return, on
-// the other side of a condition. So every address must be within bounds whatever the control flow: clamp what counts.
+// the other side of a condition. So every address must be within bounds whatever the control flow: clamp what counts, by a bound that is
+// not known at compile time (a clamp that the loop's own condition implies is optimized away).
 //
 // Needs GL_EXT_buffer_reference, GL_EXT_buffer_reference_uvec2, GL_KHR_shader_subgroup_basic.
 

@@ -49,8 +49,10 @@ struct AttentionPush {
 	uint value_high_word, value_scale_word;
 	uint splits;
 	uint key_first_row, value_first_row;   // of the dispatch's first head in the pieces
+	uint query_address[2], key_address[2], value_address[2];   // low and high words; 0 where the device has no addresses
+	uint last_octet, last_value_row;  // of a head's dimensions, of the piece: bounds that are not known when the shader is compiled
 };
-VKQ_PUSH_SIZE(AttentionPush, 56);
+VKQ_PUSH_SIZE(AttentionPush, 88);
 
 struct AttentionMergePush {
 	uint heads;
