@@ -91,16 +91,11 @@ Result<void> checkArguments(const Kernels& kernels, const Matrix& matrix, [[mayb
 	return {};
 }
 
-/// What one binding must see to see all views, which are of one buffer.
-vk::BufferView span(std::span<const vk::BufferView> views) {
-	vk::BufferView all = views[0];
-	uint64_t end = 0;
-	for (const vk::BufferView& view : views) {
-		if (view.offset < all.offset) all = view;
-		end = std::max(end, view.offset + view.bytes);
-	}
-	all.bytes = end - all.offset;
-	return all;
+/// What one binding must see to see both views, which are of one buffer.
+vk::BufferView covering(const vk::BufferView& a, const vk::BufferView& b) {
+	vk::BufferView both = a.offset <= b.offset ? a : b;
+	both.bytes = std::max(a.offset + a.bytes, b.offset + b.bytes) - both.offset;
+	return both;
 }
 
 /// Whether the two may share a dispatch.
@@ -126,14 +121,14 @@ struct Group {
 		return sum;
 	}
 	vk::BufferView weights() const {
-		std::vector<vk::BufferView> views;
-		for (const Product* member : members) views.push_back(member->matrix->pieces[0].view);
-		return span(views);
+		vk::BufferView all = members[0]->matrix->pieces[0].view;
+		for (const Product* member : members) all = covering(all, member->matrix->pieces[0].view);
+		return all;
 	}
 	vk::BufferView outputs() const {
-		std::vector<vk::BufferView> views;
-		for (const Product* member : members) views.push_back(member->y.view);
-		return span(views);
+		vk::BufferView all = members[0]->y.view;
+		for (const Product* member : members) all = covering(all, member->y.view);
+		return all;
 	}
 };
 
@@ -156,6 +151,11 @@ std::vector<Group> groupsOf(const Kernels& kernels, std::span<const Product> pro
 	return groups;
 }
 
+void setAddress(uint32_t (&words)[2], const vk::BufferView& view) {
+	words[0] = uint32_t(view.address);
+	words[1] = uint32_t(view.address >> 32);
+}
+
 /// The push constants but for where the work is: what the first matrix has in common with all of its group, and how much there is.
 shader::ProductPush describe(const Kernels& kernels, const Product& product, const Vectors& x, uint32_t count) {
 	const Matrix& matrix = *product.matrix;
@@ -163,8 +163,7 @@ shader::ProductPush describe(const Kernels& kernels, const Product& product, con
 	shader::ProductPush push{};
 	push.columns = matrix.columns;
 	push.rows = matrix.rows;
-	push.x_address[0] = uint32_t(x.view.address);
-	push.x_address[1] = uint32_t(x.view.address >> 32);
+	setAddress(push.x_address, x.view);
 	push.x_stride = inputStride(kernels.variant, matrix, x);
 	push.y_stride = product.y.stride ? product.y.stride : matrix.rows;
 	push.row_words = uint32_t(layout.row_words[0]);
@@ -176,11 +175,6 @@ shader::ProductPush describe(const Kernels& kernels, const Product& product, con
 	push.slots_per_x = 1;
 	push.second.first_group = push.third.first_group = UINT32_MAX;
 	return push;
-}
-
-void bindWeights(shader::ProductPush& push, const vk::BufferView& weights) {
-	push.weights_address[0] = uint32_t(weights.address);
-	push.weights_address[1] = uint32_t(weights.address >> 32);
 }
 
 /// Records a group's dispatches: one, or one for each piece of a matrix in pieces. `groups`: y and z of the grid; `routing`: what binding 3 is.
@@ -195,14 +189,14 @@ Result<void> dispatchGroup(const Kernels& kernels, vk::CommandBuffer& commands, 
 			push.piece_first = uint32_t(piece.first);
 			push.piece_rows = uint32_t(piece.count);
 			push.first_row = whole_experts ? 0 : uint32_t(piece.first % rows);
-			bindWeights(push, piece.view);
+			setAddress(push.weights_address, piece.view);
 			groups.x = uint32_t(divideUp(whole_experts ? rows : piece.count, cut.rows));
 			commands.dispatch(*pipeline, {piece.view, x.view, product.y.view, routing}, push, groups);
 		}
 		return {};
 	}
 	const vk::BufferView weights = group.weights(), outputs = group.outputs();
-	bindWeights(push, weights);
+	setAddress(push.weights_address, weights);
 	shader::ProductPart parts[kMostMatrices];
 	for (shader::ProductPart& part : parts) part.first_group = UINT32_MAX;
 	groups.x = 0;
